@@ -1,0 +1,76 @@
+//! Work on columns of slots: what a table knows of a slot, once a row.
+
+use std::collections::HashMap;
+
+use crate::slot::{Label, Place, Slot};
+
+/// The byte of each row's slot, such as a verdict. `by_slot` has one byte for each slot that a row can have;
+/// a slot beyond it reads as 0. O(rows).
+#[must_use]
+pub fn map(rows: &[Slot], by_slot: &[u8]) -> Vec<u8> {
+    // All 65,536 slots have a byte here, so the loop needs no bound and no branch.
+    let mut bytes = [0; 1 << 16];
+    bytes.iter_mut().zip(by_slot).for_each(|(to, from)| *to = *from);
+    #[expect(clippy::indexing_slicing, reason = "a u16 is an index of 2^16 bytes")]
+    rows.iter().map(|&slot| bytes[usize::from(slot)]).collect()
+}
+
+/// How many rows have each of the slots below `slots`. O(rows).
+#[must_use]
+pub fn count(rows: &[Slot], slots: usize) -> Vec<u64> {
+    // Neighbouring rows often share a slot, and a counter cannot be raised twice at once: four sets of counters keep
+    // them apart.
+    let mut counters = vec![[0_u64; 4]; slots];
+    for (index, &slot) in rows.iter().enumerate() {
+        if let Some([a, b, c, d]) = counters.get_mut(usize::from(slot)) {
+            *match index % 4 {
+                0 => a,
+                1 => b,
+                2 => c,
+                _ => d,
+            } += 1;
+        }
+    }
+    counters.into_iter().map(|four| four.iter().sum()).collect()
+}
+
+/// The rows at these indices, in their order; an index that is no row is left out.
+#[must_use]
+pub fn pick<T: Copy>(rows: &[T], indices: &[usize]) -> Vec<T> {
+    indices.iter().filter_map(|&index| rows.get(index).copied()).collect()
+}
+
+/// Rows as keys into a list of codes.
+#[derive(Debug)]
+pub struct Dictionary<'a> {
+    /// Index into `codes`; 0 where the row is not located.
+    pub keys: Vec<u16>,
+    /// Whether the row is located.
+    pub valid: Vec<bool>,
+    /// The codes of all regions of the table, each once, in the order of their slots.
+    pub codes: Vec<&'a str>,
+}
+
+/// Rows as keys into the codes of the table's regions. Regions that have several slots, one for each kind of
+/// evidence, are one code. O(rows + labels).
+#[must_use]
+pub fn dictionary<'a>(rows: &[Slot], labels: &'a [Label]) -> Dictionary<'a> {
+    let mut codes: Vec<&str> = Vec::new();
+    let mut known: HashMap<&str, u16> = HashMap::new();
+    let keys: Vec<Option<u16>> = labels
+        .iter()
+        .map(|label| match &label.place {
+            Place::Region(code) => Some(*known.entry(code).or_insert_with(|| {
+                codes.push(code);
+                (codes.len() - 1) as u16
+            })),
+            Place::Status(_) => None,
+        })
+        .collect();
+    let of = |slot: &Slot| keys.get(usize::from(*slot)).copied().flatten();
+    Dictionary {
+        keys: rows.iter().map(|slot| of(slot).unwrap_or(0)).collect(),
+        valid: rows.iter().map(|slot| of(slot).is_some()).collect(),
+        codes,
+    }
+}

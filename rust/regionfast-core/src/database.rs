@@ -1,0 +1,185 @@
+//! What is read from a database file before a table is built of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::range::{Bits, Range, Segments, SegmentsBuilder};
+use crate::record::UNPLACED;
+use crate::slot::{Evidence, Label, MAX_LABELS, Place, Slot};
+use crate::{delimited, mmdb};
+
+/// How finely a table tells places apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// ISO 3166-1 alpha-2: `US`.
+    Country,
+    /// ISO 3166-2 where the database has it, else the country: `US-CA`, `MC`.
+    Subdivision,
+}
+
+impl Level {
+    /// `country` or `subdivision`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Subdivision => "subdivision",
+        }
+    }
+
+    /// The place at this level: a country table has no subdivisions, whatever the database says.
+    #[must_use]
+    pub fn of(self, place: Place) -> Place {
+        match (self, &place) {
+            (Self::Country, Place::Region(code)) => match code.split_once('-') {
+                Some((country, _)) => Place::Region(Arc::from(country)),
+                None => place,
+            },
+            _ => place,
+        }
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "country" => Ok(Self::Country),
+            "subdivision" => Ok(Self::Subdivision),
+            _ => Err(Error::Option(format!("level `{text}` is neither `country` nor `subdivision`"))),
+        }
+    }
+}
+
+/// What to take from the records of a database.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// How finely to tell places apart.
+    pub level: Level,
+    /// Dotted paths of the region, or of country and subdivision; empty: found by the known shapes.
+    pub field: Vec<String>,
+    /// Take the registered country where a record has no other, marked as such.
+    pub registered: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { level: Level::Country, field: Vec::new(), registered: false }
+    }
+}
+
+/// What a database says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// `DBIP-Country-Lite`, `GeoLite2-City`, `CSV`.
+    pub kind: String,
+    /// Free text of its maker.
+    pub description: String,
+    /// Seconds since 1970-01-01 UTC; `None` where the database does not say.
+    pub built_at: Option<u64>,
+    /// What a user of its answers should know.
+    pub warnings: Vec<String>,
+}
+
+/// A database as segments whose slots index `labels`.
+#[derive(Debug)]
+pub struct Database {
+    /// The IPv4 space.
+    pub v4: Segments<u32>,
+    /// The IPv6 space; `None` where the database has none.
+    pub v6: Option<Segments<u128>>,
+    /// What the slots of the segments stand for. Not yet the slots of a table.
+    pub labels: Labels,
+    /// What the database says of itself.
+    pub about: About,
+}
+
+impl Database {
+    /// Reads a `.mmdb` or CSV database; which of the two is found by its content.
+    ///
+    /// # Errors
+    /// Every way in which the file is not a sound database of the wanted level.
+    pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::corrupt(0, "the file is empty"));
+        }
+        if bytes.windows(mmdb::METADATA_MARKER.len()).rev().any(|window| window == mmdb::METADATA_MARKER) {
+            return mmdb::read(bytes, options);
+        }
+        if options.registered || !options.field.is_empty() {
+            return Err(Error::Option("`field` and `registered` are for `.mmdb` databases".to_owned()));
+        }
+        // Control characters say that this was never text; better than "row 1 is wrong".
+        if bytes.iter().take(1024).any(|&byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+            return Err(Error::corrupt(
+                bytes.len(),
+                "neither a MaxMind DB (no metadata marker: truncated?), nor a compiled table, nor CSV",
+            ));
+        }
+        let csv = delimited::read_database(bytes)?;
+        let mut labels = Labels::default();
+        Ok(Self {
+            v4: segments(csv.v4, options.level, &mut labels)?,
+            v6: Some(csv.v6)
+                .filter(|ranges| !ranges.is_empty())
+                .map(|ranges| segments(ranges, options.level, &mut labels))
+                .transpose()?,
+            labels,
+            about: About { kind: "CSV".to_owned(), ..About::default() },
+        })
+    }
+}
+
+fn segments<T: Bits>(
+    ranges: Vec<(Range<T>, Place)>,
+    level: Level,
+    labels: &mut Labels,
+) -> Result<Segments<T>> {
+    let mut builder = SegmentsBuilder::new(UNPLACED);
+    for (range, place) in ranges {
+        builder.push(range, labels.intern(Label::new(level.of(place), Evidence::Database))?)?;
+    }
+    Ok(builder.finish())
+}
+
+/// Distinct labels in the order of their first use; the first is "no place".
+#[derive(Debug)]
+pub struct Labels {
+    list: Vec<Label>,
+    index: HashMap<Label, Slot>,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self { list: vec![Label::UNPLACED], index: HashMap::from([(Label::UNPLACED, UNPLACED)]) }
+    }
+}
+
+impl Labels {
+    /// The number of a label, a new one where it was not met before.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond [`MAX_LABELS`].
+    pub fn intern(&mut self, label: Label) -> Result<Slot> {
+        if let Some(&slot) = self.index.get(&label) {
+            return Ok(slot);
+        }
+        if self.list.len() >= MAX_LABELS {
+            return Err(Error::TooLarge(format!(
+                "more than {MAX_LABELS} distinct regions; a table numbers them with 16 bits"
+            )));
+        }
+        let slot = self.list.len() as Slot;
+        self.list.push(label.clone());
+        self.index.insert(label, slot);
+        Ok(slot)
+    }
+
+    /// All labels by number.
+    #[must_use]
+    pub fn list(&self) -> &[Label] {
+        &self.list
+    }
+}

@@ -1,0 +1,203 @@
+//! The IPv4 index: a direct table of three levels whose blocks are as coarse as their content allows.
+//!
+//! ```text
+//! address   aaaaaaaa aaaaaaaa aa | bbbbbb | cccccccc
+//!           18 bits                6 bits   8 bits
+//! directory[a] ──> block of middle entries, one a /24, or one for 2, 4 … 64 of them
+//! middle[b]    ──> a slot, or a row of leaf slots, one an address, or one for 2, 4 … 128 of them
+//! leaves[c]    ──> a slot
+//! ```
+//!
+//! A block that is the same throughout is one entry, shared by all blocks with that slot, so the two loads
+//! of an ordinary lookup need no branch and the constant blocks of the whole table fit in a kilobyte.
+//! Granularity is what keeps the table small: two thirds of the range starts inside a /24 fall on
+//! multiples of 8 or more, and a row costs `512 >> shift` bytes instead of 512.
+//!
+//! Worked example with `shift` = 5 in a leaf row of 8 slots: address byte `0b010_11001` reads
+//! `leaves[base + 0b010]`.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::range::Segments;
+use crate::slot::Slot;
+
+/// Low bits of an address below the directory.
+pub(super) const BLOCK_BITS: u32 = 14;
+/// Low bits of an address below the middle level.
+pub(super) const ROW_BITS: u32 = 8;
+/// Entries of the directory.
+pub(super) const DIRECTORY_LEN: usize = 1 << (32 - BLOCK_BITS);
+const ROWS_PER_BLOCK: usize = 1 << (BLOCK_BITS - ROW_BITS);
+
+/// Directory entry: the block's granularity in the top 3 bits, its first middle entry in the other 29.
+pub(super) const BLOCK_SHIFT_AT: u32 = 29;
+/// See [`BLOCK_SHIFT_AT`].
+pub(super) const BLOCK_BASE_MASK: u32 = (1 << BLOCK_SHIFT_AT) - 1;
+/// Middle entry: this bit says that a leaf row follows, else the low 16 bits are the slot.
+pub(super) const ROW_FLAG: u32 = 1 << 31;
+/// Middle entry with [`ROW_FLAG`]: granularity in bits 28 to 30, first leaf in the low 28.
+pub(super) const ROW_SHIFT_AT: u32 = 28;
+/// See [`ROW_SHIFT_AT`].
+pub(super) const ROW_BASE_MASK: u32 = (1 << ROW_SHIFT_AT) - 1;
+
+/// The IPv4 index. Immutable; only [`Direct::build`] makes one.
+///
+/// INVARIANT: for every address, each of the three steps of [`super::scalar::v4`] stays inside its array,
+/// and `leaves` has one slot more than is ever addressed, so that a 4-byte load of any slot stays inside.
+/// The AVX-512 kernel relies on this for its gathers.
+#[derive(Debug)]
+pub struct Direct {
+    pub(super) directory: Box<[u32; DIRECTORY_LEN]>,
+    pub(super) middle: Vec<u32>,
+    pub(super) leaves: Vec<Slot>,
+}
+
+impl Direct {
+    /// Compiles the segments of the IPv4 space. O(segments + 2^18).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where the leaf rows would pass 2^28 slots (512 MiB).
+    pub fn build(segments: &Segments<u32>) -> Result<Self> {
+        let mut builder = Builder {
+            cursor: Cursor { starts: segments.starts(), slots: segments.slots(), at: 0 },
+            middle: Vec::new(),
+            leaves: Vec::new(),
+            constant: HashMap::new(),
+            rows: HashMap::new(),
+        };
+        let mut directory = Box::new([0; DIRECTORY_LEN]);
+        let mut block = 0;
+        while let Some(entry) = directory.get_mut(block) {
+            let first = (block as u32) << BLOCK_BITS;
+            builder.cursor.advance_to(first);
+            let whole_blocks = (builder.cursor.addresses_left(first) >> BLOCK_BITS) as usize;
+            if whole_blocks == 0 {
+                *entry = builder.mixed_block(first)?;
+                block += 1;
+            } else {
+                // A long segment fills the directory in one go: most of the space lies in few of them.
+                let same = builder.constant_block(builder.cursor.slot());
+                directory.iter_mut().skip(block).take(whole_blocks).for_each(|entry| *entry = same);
+                block += whole_blocks;
+            }
+        }
+        builder.leaves.push(0);
+        builder.middle.shrink_to_fit();
+        builder.leaves.shrink_to_fit();
+        Ok(Self { directory, middle: builder.middle, leaves: builder.leaves })
+    }
+
+    /// Bytes of the three arrays.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.directory) + size_of_val(&*self.middle) + size_of_val(&*self.leaves)
+    }
+}
+
+/// Walks the segments once, in address order.
+struct Cursor<'a> {
+    starts: &'a [u32],
+    slots: &'a [Slot],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    /// First address after the present segment, as `u64` because the last one ends at 2^32.
+    fn end(&self) -> u64 {
+        self.starts.get(self.at + 1).map_or(1 << 32, |&start| u64::from(start))
+    }
+
+    fn advance_to(&mut self, address: u32) {
+        while self.end() <= u64::from(address) {
+            self.at += 1;
+        }
+    }
+
+    fn addresses_left(&self, address: u32) -> u64 {
+        self.end() - u64::from(address)
+    }
+
+    fn slot(&self) -> Slot {
+        self.slots.get(self.at).copied().unwrap_or(0)
+    }
+}
+
+struct Builder<'a> {
+    cursor: Cursor<'a>,
+    middle: Vec<u32>,
+    leaves: Vec<Slot>,
+    constant: HashMap<Slot, u32>,
+    rows: HashMap<Vec<Slot>, u32>,
+}
+
+impl Builder<'_> {
+    fn constant_block(&mut self, slot: Slot) -> u32 {
+        *self.constant.entry(slot).or_insert_with(|| {
+            let base = self.middle.len() as u32;
+            self.middle.push(u32::from(slot));
+            ((BLOCK_BITS - ROW_BITS) << BLOCK_SHIFT_AT) | base
+        })
+    }
+
+    fn mixed_block(&mut self, first: u32) -> Result<u32> {
+        let mut entries = [0_u32; ROWS_PER_BLOCK];
+        let mut filled = 0;
+        while let Some(rest) = entries.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let address = first + ((filled as u32) << ROW_BITS);
+            self.cursor.advance_to(address);
+            let whole_rows =
+                (self.cursor.addresses_left(address) >> ROW_BITS).min(rest.len() as u64) as usize;
+            let same = u32::from(self.cursor.slot());
+            rest.iter_mut().take(whole_rows).for_each(|entry| *entry = same);
+            if whole_rows == 0
+                && let Some(entry) = rest.first_mut()
+            {
+                *entry = self.mixed_row(address)?;
+            }
+            filled += whole_rows.max(1);
+        }
+        let shift = granularity(&entries);
+        // At most 2^18 blocks of 64 entries: the base always fits its 29 bits.
+        let base = self.middle.len() as u32;
+        self.middle.extend(entries.iter().step_by(1 << shift));
+        Ok((shift << BLOCK_SHIFT_AT) | base)
+    }
+
+    fn mixed_row(&mut self, first: u32) -> Result<u32> {
+        let mut row = [0; 1 << ROW_BITS];
+        let mut shift = ROW_BITS;
+        let mut filled = 0;
+        while let Some(rest) = row.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let address = first + filled as u32;
+            self.cursor.advance_to(address);
+            let run = self.cursor.addresses_left(address).min(rest.len() as u64) as usize;
+            rest.iter_mut().take(run).for_each(|slot| *slot = self.cursor.slot());
+            // Neighbouring segments differ, so the row is as coarse as the places where one begins.
+            shift = shift.min(filled.trailing_zeros());
+            filled += run;
+        }
+        let slots: Vec<Slot> = row.iter().step_by(1 << shift).copied().collect();
+        // The length of a row says its granularity, so equal rows have equal entries.
+        if let Some(&entry) = self.rows.get(&slots) {
+            return Ok(entry);
+        }
+        let base = self.leaves.len() as u32;
+        if base as usize + slots.len() > ROW_BASE_MASK as usize {
+            return Err(Error::TooLarge(
+                "the IPv4 ranges are too fragmented for a table: more than 2^28 leaf slots".to_owned(),
+            ));
+        }
+        self.leaves.extend_from_slice(&slots);
+        let entry = ROW_FLAG | (shift << ROW_SHIFT_AT) | base;
+        self.rows.insert(slots, entry);
+        Ok(entry)
+    }
+}
+
+/// The largest `shift` such that each aligned group of `1 << shift` entries is all the same.
+fn granularity(entries: &[u32; ROWS_PER_BLOCK]) -> u32 {
+    let neighbours = entries.iter().zip(entries.iter().skip(1));
+    let changes = (1_u32..).zip(neighbours).filter(|(_, (before, after))| before != after);
+    changes.fold(BLOCK_BITS - ROW_BITS, |shift, (at, _)| shift.min(at.trailing_zeros()))
+}

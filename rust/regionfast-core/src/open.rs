@@ -1,0 +1,92 @@
+//! From a file to a table, whatever form the file has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::build::Content;
+use crate::database::{Database, Level, ReadOptions};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::overrides::Overrides;
+use crate::table::Table;
+use crate::unwrap::{Nat64Prefix, Unwrapping};
+
+/// How to open a file. `None` is the default for a database, and "as compiled" for a compiled table.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How finely to tell places apart.
+    pub level: Option<Level>,
+    /// See [`ReadOptions::field`].
+    pub field: Vec<String>,
+    /// See [`ReadOptions::registered`].
+    pub registered: bool,
+    /// File of own networks.
+    pub overrides: Option<PathBuf>,
+    /// Whether to unwrap IPv4 inside IPv6.
+    pub unwrap: Option<bool>,
+    /// Own NAT64 prefixes.
+    pub nat64: Option<Vec<Nat64Prefix>>,
+    /// Credit to carry along.
+    pub attribution: String,
+}
+
+/// Opens a `.mmdb` or CSV database or a compiled table. The file is read into memory of our own, so that one
+/// who replaces or truncates it later changes nothing.
+///
+/// # Errors
+/// Every error says which file.
+pub fn open(path: &Path, options: &Options) -> Result<Table> {
+    let overrides = options.overrides.as_deref();
+    let bytes = read(path)?;
+    // The overrides are read at the level of the table, so a compiled one comes first.
+    let content = content(&bytes, options).map_err(|error| of_file(error, path))?;
+    drop(bytes);
+    let content = match overrides {
+        Some(path) => Overrides::from_bytes(&read(path)?, content.level == Level::Subdivision)
+            .and_then(|overrides| content.with_overrides(&overrides))
+            .map_err(|error| of_file(error, path))?,
+        None => content,
+    };
+    Table::new(Arc::new(content)).map_err(|error| of_file(error, path))
+}
+
+/// Contradicting options are the caller's, not the file's.
+fn of_file(error: Error, path: &Path) -> Error {
+    if matches!(error, Error::Option(_)) { error } else { error.in_file(path) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|source| Error::Io { action: "read", source }.in_file(path))
+}
+
+fn content(bytes: &[u8], options: &Options) -> Result<Content> {
+    if !file::is_compiled(bytes) {
+        let level = options.level.unwrap_or(Level::Country);
+        let unwrapping =
+            Unwrapping::new(options.unwrap.unwrap_or(true), options.nat64.as_deref().unwrap_or_default())?;
+        let read = ReadOptions { level, field: options.field.clone(), registered: options.registered };
+        return Content::compile(Database::read(bytes, &read)?, level, unwrapping, &options.attribution);
+    }
+    let content = file::read(bytes)?;
+    let as_compiled = |option: &str, compiled: &dyn std::fmt::Display| {
+        Err(Error::Option(format!(
+            "`{option}` cannot change in a compiled table, which has {compiled}: compile the database again"
+        )))
+    };
+    match options {
+        Options { level: Some(level), .. } if *level != content.level => {
+            as_compiled("level", &format!("level `{}`", content.level.name()))
+        }
+        Options { unwrap: Some(unwrap), .. } if *unwrap != content.unwrapping.is_enabled() => {
+            as_compiled("unwrap", &format!("unwrapping {}", if *unwrap { "off" } else { "on" }))
+        }
+        Options { nat64: Some(nat64), .. } if nat64 != content.unwrapping.nat64() => {
+            as_compiled("nat64", &format!("{} prefixes of its own", content.unwrapping.nat64().len()))
+        }
+        Options { registered: true, .. } => as_compiled("registered", &"its evidence settled"),
+        Options { field, .. } if !field.is_empty() => as_compiled("field", &"its regions settled"),
+        Options { attribution, .. } if !attribution.is_empty() => as_compiled("attribution", &"its own"),
+        _ => Ok(content),
+    }
+}

@@ -1,0 +1,208 @@
+//! Which fields of a database record say the region, and what they say.
+//!
+//! | shape | country | subdivision |
+//! |---|---|---|
+//! | MaxMind (GeoLite2, GeoIP2) | `country.iso_code` | `subdivisions.0.iso_code` |
+//! | flat (ip-location-db, DB-IP) | `country_code` | `region_code` |
+//! | IPinfo | `country_code`, in older files `country` | `region_code` |
+//!
+//! `registered_country.iso_code` says where a network is registered, not where it is used: it counts only
+//! where the caller asks for it, and then as evidence of its own.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use maxminddb::{LookupResult, MaxMindDbError, PathElement};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::database::{Level, ReadOptions};
+use crate::error::{Error, Result};
+use crate::region;
+use crate::slot::{Evidence, Label, Place, Slot, Status};
+
+/// The label that every [`crate::database::Labels`] holds first: no place.
+pub(crate) const UNPLACED: Slot = 0;
+
+const COUNTRY: [&str; 3] = ["country.iso_code", "country_code", "country"];
+const SUBDIVISION: [&str; 2] = ["subdivisions.0.iso_code", "region_code"];
+const REGISTERED: [&str; 1] = ["registered_country.iso_code"];
+
+type Found<'a> = LookupResult<'a, &'a [u8]>;
+
+/// The paths to read in each record of one database.
+pub(crate) struct Fields {
+    country: String,
+    subdivision: Option<String>,
+    registered: Option<String>,
+    level: Level,
+    placed: usize,
+    misshapen: usize,
+}
+
+/// Finds the fields by trying the known shapes on `records`, or takes those that the caller named.
+///
+/// # Errors
+/// [`Error::NoSuchField`], listing what the records hold, where no record has what is wanted.
+pub(crate) fn find_fields(records: &[Found<'_>], options: &ReadOptions) -> Result<Fields> {
+    let first_of = |wanted: &str, candidates: &[&str]| {
+        let has = |path: &&&str| records.iter().any(|record| matches!(text(record, path), Ok(Some(_))));
+        candidates
+            .iter()
+            .find(has)
+            .map(|path| (*path).to_owned())
+            .ok_or_else(|| Error::NoSuchField { wanted: wanted.to_owned(), available: available(records) })
+    };
+    let named = |path: &String| first_of(path, &[path]);
+    let (country, subdivision) = match (options.field.as_slice(), options.level) {
+        ([], Level::Country) => (first_of("country", &COUNTRY)?, None),
+        ([], Level::Subdivision) => {
+            (first_of("country", &COUNTRY)?, Some(first_of("subdivision", &SUBDIVISION)?))
+        }
+        ([whole], _) => (named(whole)?, None),
+        ([country, subdivision], Level::Subdivision) => (named(country)?, Some(named(subdivision)?)),
+        _ => {
+            return Err(Error::Option(
+                "`field` takes one path, or two (country and subdivision) with level `subdivision`".into(),
+            ));
+        }
+    };
+    let registered = options.registered.then(|| first_of("registered country", &REGISTERED)).transpose()?;
+    Ok(Fields { country, subdivision, registered, level: options.level, placed: 0, misshapen: 0 })
+}
+
+impl Fields {
+    /// What one record says.
+    pub(crate) fn label(&mut self, record: &Found<'_>) -> Result<Label> {
+        let mut evidence = Evidence::Database;
+        let mut country = text(record, &self.country)?.filter(|code| !code.is_empty());
+        if country.is_none()
+            && let Some(path) = &self.registered
+        {
+            country = text(record, path)?;
+            evidence = Evidence::Registered;
+        }
+        let Some(country) = country else { return Ok(Label::UNPLACED) };
+        let subdivision = self.subdivision.as_ref().map_or(Ok(None), |path| text(record, path))?;
+        let place = match subdivision {
+            Some(subdivision) if evidence == Evidence::Database => region::subdivision(country, subdivision),
+            _ => region::place(country),
+        };
+        let Some(place) = place else {
+            self.misshapen += 1;
+            return Ok(Label::UNPLACED);
+        };
+        self.placed += 1;
+        Ok(Label::new(self.level.of(place), evidence))
+    }
+
+    /// What a reader of the table should know about its records.
+    pub(crate) fn warnings(&self) -> Result<Vec<String>> {
+        if self.placed == 0 && self.misshapen > 0 {
+            return Err(Error::field(&self.country, "holds no region codes such as `US` or `US-CA`"));
+        }
+        let mut warnings = Vec::new();
+        if self.misshapen > 0 {
+            warnings.push(format!(
+                "{} of the records have something else than a region code in `{}`: unknown",
+                self.misshapen, self.country
+            ));
+        }
+        Ok(warnings)
+    }
+}
+
+/// The text at a dotted path of a record, a number being an index; `None` where the path does not exist.
+fn text<'a>(record: &Found<'a>, path: &str) -> std::result::Result<Option<&'a str>, MaxMindDbError> {
+    let elements: Vec<PathElement<'_>> =
+        path.split('.').map(|part| part.parse().map_or(PathElement::Key(part), PathElement::Index)).collect();
+    record.decode_path(&elements)
+}
+
+/// The paths of all texts in some records, for a message.
+fn available(records: &[Found<'_>]) -> String {
+    let mut paths = BTreeSet::new();
+    for record in records {
+        if let Ok(Some(Texts(found))) = record.decode() {
+            paths.extend(found);
+        }
+    }
+    if paths.is_empty() {
+        return "no text fields at all".to_owned();
+    }
+    let shown: Vec<String> = paths.iter().take(40).map(|path| format!("`{path}`")).collect();
+    shown.join(", ") + if paths.len() > 40 { ", …" } else { "" }
+}
+
+/// The dotted paths of the texts inside any value.
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Texts, E> {
+        Ok(Texts(vec![String::new()]))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Texts, A::Error> {
+        let mut paths = Vec::new();
+        while let Some((key, Texts(inner))) = map.next_entry::<&str, Texts>()? {
+            paths.extend(inner.iter().map(|path| join(key, path)));
+        }
+        Ok(Texts(paths))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Texts, A::Error> {
+        let mut paths = Vec::new();
+        if let Some(Texts(inner)) = items.next_element()? {
+            paths.extend(inner.iter().map(|path| join("0", path)));
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Texts(paths))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+    fn visit_u128<E>(self, _: u128) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+    fn visit_bytes<E>(self, _: &[u8]) -> std::result::Result<Texts, E> {
+        Ok(Texts(Vec::new()))
+    }
+}
+
+fn join(key: &str, path: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{key}.{path}") }
+}
+
+impl Label {
+    /// No place, and nobody says so.
+    pub(crate) const UNPLACED: Self =
+        Self { place: Place::Status(Status::Unknown), evidence: Evidence::None };
+
+    /// A place with who says it; "unknown" is nobody's evidence.
+    pub(crate) fn new(place: Place, evidence: Evidence) -> Self {
+        if place == Place::Status(Status::Unknown) { Self::UNPLACED } else { Self { place, evidence } }
+    }
+}

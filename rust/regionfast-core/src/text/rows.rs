@@ -1,0 +1,179 @@
+//! Where texts lie: rows of Arrow buffers, of packed copies of strings, of fixed-width arrays.
+
+/// One text inside a buffer.
+///
+/// `window` starts at the first byte of the row and goes on to the end of the buffer that holds it; the row is
+/// its first `len` bytes. What lies behind them may be loaded but says nothing: it lets a kernel take 16 bytes
+/// at once without a copy.
+///
+/// Not `Debug`, so that no message can print an address by accident.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    window: &'a [u8],
+    // INVARIANT: len <= window.len()
+    len: usize,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a null, and of the empty text: both are missing.
+    pub const MISSING: Row<'static> = Row { window: &[], len: 0 };
+
+    /// The row of a place that does not exist: reads as invalid.
+    pub const INVALID: Row<'static> = Row { window: b"?", len: 1 };
+
+    /// The first `len` bytes of `window`; None when it has fewer.
+    #[inline]
+    #[must_use]
+    pub fn new(window: &'a [u8], len: usize) -> Option<Self> {
+        (len <= window.len()).then_some(Self { window, len })
+    }
+
+    /// The text.
+    #[inline]
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        self.window.get(..self.len).unwrap_or_default()
+    }
+
+    /// The text and what lies behind it.
+    #[inline]
+    pub(super) fn window(self) -> &'a [u8] {
+        self.window
+    }
+
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+}
+
+impl<'a> From<&'a [u8]> for Row<'a> {
+    #[inline]
+    fn from(text: &'a [u8]) -> Self {
+        Self { window: text, len: text.len() }
+    }
+}
+
+/// How rows are found. Implementations should be `#[inline]`: one call a row is the hot path.
+pub trait Rows: Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Row `index`. A null is [`Row::MISSING`]; an index that does not exist, or one whose place the buffer
+    /// does not have, is [`Row::INVALID`]. Never panics.
+    fn row(&self, index: usize) -> Row<'_>;
+
+    /// True without rows.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An offset as Arrow has it: `i32` in `utf8`, `i64` in `large_utf8`; `u32` in packed copies of our own.
+pub trait Offset: Copy + Sync {
+    /// As an index; a negative offset becomes one that no buffer has.
+    fn index(self) -> usize;
+}
+
+macro_rules! offset {
+    ($($integer:ty),*) => {$(
+        impl Offset for $integer {
+            #[inline]
+            fn index(self) -> usize {
+                // Extends the sign, and so makes of a negative number one beyond `isize::MAX`, the end of
+                // the largest slice. A checked conversion costs the hot path half a nanosecond a row.
+                self as usize
+            }
+        }
+    )*};
+}
+offset!(i32, i64, u32);
+
+/// Texts one after the other in one buffer: row `i` is `text[offsets[i]..offsets[i + 1]]`.
+///
+/// Nothing is checked beforehand: a row whose offsets are negative, fall, or point outside the text reads as
+/// invalid, and the others are read.
+#[derive(Clone, Copy)]
+pub struct SliceRows<'a, O> {
+    /// The buffer.
+    pub text: &'a [u8],
+    /// One more than there are rows; none at all is no rows.
+    pub offsets: &'a [O],
+}
+
+impl<O: Offset> Rows for SliceRows<'_, O> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    #[inline]
+    fn row(&self, index: usize) -> Row<'_> {
+        let find = || {
+            let [start, end] = self.offsets.get(index..)?.first_chunk::<2>()?.map(Offset::index);
+            // Where the end lies before the start, the difference wraps and is longer than any window.
+            Row::new(self.text.get(start..)?, end.wrapping_sub(start))
+        };
+        find().unwrap_or(Row::INVALID)
+    }
+}
+
+/// Texts in cells of one width, filled up with NUL, as NumPy lays out dtype `S`: NULs at the end of a cell are
+/// no text, NULs before another byte are.
+#[derive(Clone, Copy)]
+pub struct FixedRows<'a> {
+    text: &'a [u8],
+    width: usize,
+    len: usize,
+}
+
+impl<'a> FixedRows<'a> {
+    /// `len` cells of `width` bytes each at the front of `text`; cells that it does not have read as invalid.
+    /// `len` is asked for because cells of width 0, which NumPy has, take no room in `text`.
+    #[must_use]
+    pub fn new(text: &'a [u8], width: usize, len: usize) -> Self {
+        Self { text, width, len }
+    }
+}
+
+impl Rows for FixedRows<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn row(&self, index: usize) -> Row<'_> {
+        let find = || {
+            let window = self.text.get(index.checked_mul(self.width)?..)?;
+            Row::new(window, unpadded(window.get(..self.width)?))
+        };
+        find().unwrap_or(Row::INVALID)
+    }
+}
+
+/// The length of a cell without the NULs at its end. Eight bytes at a time: a byte at a time costs more than
+/// the parse where cells are made for the longest IPv6 address and hold quads.
+#[inline]
+fn unpadded(mut cell: &[u8]) -> usize {
+    while let Some((front, last)) = cell.split_last_chunk::<8>() {
+        let padding = u64::from_le_bytes(*last).leading_zeros() as usize / 8;
+        if padding < 8 {
+            return cell.len() - padding;
+        }
+        cell = front;
+    }
+    cell.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+}
+
+/// One byte for each UCS-4 cell of a NumPy `U` array, to be read with [`FixedRows`] of as many bytes a row as
+/// the array has cells a row.
+///
+/// ASCII stays. Every other character becomes 0xff, whose only role is that of a character outside ASCII: it
+/// makes a text invalid except inside a zone, where any will do, so UTF-8 could not say more. One byte a cell
+/// keeps the rows where they are and the loop free of branches. Stops when either side ends.
+pub fn narrow_ucs4(cells: impl IntoIterator<Item = u32>, out: &mut [u8]) {
+    for (byte, cell) in out.iter_mut().zip(cells) {
+        *byte = if cell < 0x80 { cell as u8 } else { 0xff };
+    }
+}
