@@ -4,17 +4,17 @@
 //! |---|---|
 //! | CSV | network, region, and if wanted a comment |
 //! | geofeed (RFC 8805) | network, country, region, city, postal code |
-//! | either, with a header | the columns that it names `network` (`prefix`, `ip_prefix`), `region`, `country` (`alpha2code`) |
+//! | either, with a header | those it names `network` or `ip_prefix`, `region`, `country` or `alpha2code` |
 //!
 //! Without a header the first row decides: it is of a geofeed if it has more than three columns, or if the
-//! third is a subdivision of the second (`US,US-CA`). A geofeed may leave out empty columns at the end of a row;
-//! cities and postal codes are not read. Networks may be nested, the narrowest wins.
+//! third is a subdivision of the second (`US,US-CA`). A geofeed may leave out empty columns at the end of a
+//! row; cities and postal codes are not read. Networks may be nested, the narrowest wins.
 //!
-//! A region is a code as a database has it, or one of two words: `relay`, and `ZZ` for "not to be
-//! located". The other pseudo-codes are refused: whoever writes `EU` or `T1` by hand means something that an
-//! unknown address is not. In a geofeed an empty country says the same as `ZZ` (RFC 8805 §2.1.1.2), whatever stands
-//! beside it, and codes are read in either case. In CSV an empty region is an error, since a half-filled
-//! file would hide networks.
+//! A region is a code as a database has it, or one of two words: `relay`, and `ZZ` for "not to be located".
+//! The other pseudo-codes are refused: whoever writes `EU` or `T1` by hand means something that an unknown
+//! address is not. In a geofeed an empty country says the same as `ZZ` (RFC 8805 §2.1.1), whatever stands
+//! beside it, and codes are read in either case. In CSV an empty region is an error, since a half-filled file
+//! would hide networks.
 
 use crate::delimited::{Columns, Entries, Extent, ExtentColumns, network};
 use crate::error::{Error, Result};
@@ -35,13 +35,13 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Reads a CSV file or a geofeed; see the module. The subdivisions of a geofeed are read on request only: a country
-    /// table does not have them, and many feeds leave them badly filled. O(n log n) for n rows.
+    /// Reads a CSV file or a geofeed; see the module. The subdivisions of a geofeed are read on request only:
+    /// a country table does not have them, and many feeds leave them badly filled. O(n log n) for n rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Row`] for the first row that is wrong, [`Error::NoSuchField`] for a header that lacks a column,
-    /// [`Error::Field`] for a file without rows: it is more likely truncated than meant.
+    /// [`Error::Row`] for the first row that is wrong, [`Error::NoSuchField`] for a header that lacks a
+    /// column, [`Error::Field`] for a file without rows: it is more likely truncated than meant.
     pub fn from_bytes(bytes: &[u8], subdivisions: bool) -> Result<Self> {
         let mut rows = Rows::new(bytes)?;
         let mut entries = Entries::default();
@@ -85,8 +85,8 @@ impl Overrides {
         Ok(Self { v4: flatten(entries.v4)?, v6: flatten(entries.v6)?, written })
     }
 
-    /// Refuses networks inside a zone of wrapped IPv4: addresses there are judged by the IPv4 address that they
-    /// carry, so the override would never be asked. A network that reaches beyond a zone means the rest.
+    /// Refuses networks inside a zone of wrapped IPv4: addresses there are judged by the IPv4 address that
+    /// they carry, so the override would never be asked. A network that reaches beyond a zone means the rest.
     ///
     /// # Errors
     ///

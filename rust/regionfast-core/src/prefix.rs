@@ -93,8 +93,8 @@ impl fmt::Display for Prefix<u128> {
 /// A prefix of either family.
 ///
 /// Its text is `192.0.2.0/24` or `2001:db8::/32`; an address alone is the network of that one address. What
-/// is accepted is what Python's `ipaddress.ip_network` accepts, without two things it also takes: a mask
-/// in the place of the length (`/255.255.255.0`), and a zone (`fe80::%eth0/64`), which says nothing of a place.
+/// is accepted is what Python's `ipaddress.ip_network` accepts, without two things it also takes: a mask in
+/// the place of the length (`/255.255.255.0`), and a zone (`fe80::%eth0/64`), which says nothing of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
     /// An IPv4 prefix.

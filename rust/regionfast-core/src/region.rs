@@ -1,8 +1,8 @@
 //! The text of a region: what a database may say, and what becomes of it.
 //!
-//! A code is two capital letters (ISO 3166-1 alpha-2), or these, a dash and the subdivision (ISO 3166-2). Whether
-//! ISO has assigned the code is not asked: databases also carry withdrawn codes (`AN`), user-assigned ones (`XK`)
-//! and names in the place of the subdivision (`US-California`), and they stay as they are.
+//! A code is two capital letters (ISO 3166-1 alpha-2), or these, a dash and the subdivision (ISO 3166-2).
+//! Whether ISO has assigned the code is not asked: databases also carry withdrawn codes (`AN`), user-assigned
+//! ones (`XK`) and names in the place of the subdivision (`US-California`), and they stay as they are.
 
 use std::sync::Arc;
 
@@ -98,8 +98,8 @@ fn is_subdivision(text: &str) -> bool {
         && !text.chars().any(|character| character.is_control() || matches!(character, ',' | '"'))
 }
 
-/// Says that text is no region. Only text of letters and dashes is repeated: in a file with its columns mixed up it
-/// may be an address.
+/// Says that text is no region. Only text of letters and dashes is repeated: in a file with its columns mixed
+/// up it may be an address.
 pub(crate) fn refusal(text: &str) -> String {
     let shown = (1..=24).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b' '));

@@ -1,10 +1,10 @@
 //! Rows of comma-separated text.
 //!
-//! RFC 4180 with the usual liberties: `#` begins a line of comment, blank lines are skipped, blanks around
-//! a field do not count, lines may end in LF alone, a byte order mark is ignored. It is stricter where leniency would
-//! make one row swallow others: a quote must be closed on its own line, and none may stand inside a field
-//! that does not begin with one. The `csv` crate reads an unclosed quote to the end of the file, and counts
-//! comments into the line number of the row that follows; hence a reader of our own.
+//! RFC 4180 with the usual liberties: `#` begins a line of comment, blank lines are skipped, blanks around a
+//! field do not count, lines may end in LF alone, a byte order mark is ignored. It is stricter where leniency
+//! would make one row swallow others: a quote must be closed on its own line, and none may stand inside a
+//! field that does not begin with one. The `csv` crate reads an unclosed quote to the end of the file, and
+//! counts comments into the line number of the row that follows; hence a reader of our own.
 
 use std::borrow::Cow;
 
