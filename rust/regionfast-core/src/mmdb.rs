@@ -13,7 +13,7 @@ use maxminddb::{MaxMindDbError, Reader};
 use crate::database::{About, Database, Labels, ReadOptions};
 use crate::error::{Error, Result};
 use crate::range::{Bits, Range, Segments, SegmentsBuilder};
-use crate::record::{self, Fields};
+use crate::record::{self, Fields, Texts};
 use crate::slot::Slot;
 
 /// Bytes between the search tree and the data section.
@@ -279,6 +279,8 @@ struct Regions<'a> {
     fields: Fields,
     /// By offset in the data section; [`UNREAD`] where no record was read. A hash map took a fifth of the time.
     known: Vec<Slot>,
+    /// By what a record says: a city database says the same of a state in thousands of records.
+    said: HashMap<Texts<'a>, Slot>,
     labels: Labels,
 }
 
@@ -287,7 +289,13 @@ const UNREAD: Slot = Slot::MAX;
 
 impl<'a> Regions<'a> {
     fn new(reader: &'a Reader<&'a [u8]>, fields: Fields, data_bytes: usize) -> Self {
-        Self { reader, fields, known: vec![UNREAD; data_bytes], labels: Labels::default() }
+        Self {
+            reader,
+            fields,
+            known: vec![UNREAD; data_bytes],
+            said: HashMap::new(),
+            labels: Labels::default(),
+        }
     }
 
     /// The label of the record at `offset`, which is the record of `address`.
@@ -299,7 +307,17 @@ impl<'a> Regions<'a> {
         }
         let found = self.reader.lookup(address)?;
         debug_assert_eq!(found.offset(), Some(offset), "own walk and the reader's agree");
-        let label = self.labels.intern(self.fields.label(&found)?)?;
+        let label = match self.fields.texts(&found)? {
+            None => record::UNPLACED,
+            Some(texts) => match self.said.get(&texts) {
+                Some(&label) => label,
+                None => {
+                    let label = self.labels.intern(self.fields.label(texts))?;
+                    self.said.insert(texts, label);
+                    label
+                }
+            },
+        };
         if let Some(known) = self.known.get_mut(offset) {
             *known = label;
         }

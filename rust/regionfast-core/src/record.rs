@@ -35,7 +35,9 @@ pub(crate) struct Fields {
     subdivision: Option<String>,
     registered: Option<String>,
     level: Level,
+    /// Different texts that are places.
     placed: usize,
+    /// Different texts that are none.
     misshapen: usize,
 }
 
@@ -70,32 +72,39 @@ pub(crate) fn find_fields(records: &[Found<'_>], options: &ReadOptions) -> Resul
     Ok(Fields { country, subdivision, registered, level: options.level, placed: 0, misshapen: 0 })
 }
 
+/// What one record says: country, subdivision, and whether the country is only that of the registration.
+pub(crate) type Texts<'a> = (&'a str, Option<&'a str>, Evidence);
+
 impl Fields {
-    /// What one record says.
-    pub(crate) fn label(&mut self, record: &Found<'_>) -> Result<Label> {
-        let mut evidence = Evidence::Database;
-        let mut country = text(record, &self.country)?.filter(|code| !code.is_empty());
-        if country.is_none()
-            && let Some(path) = &self.registered
-        {
-            country = text(record, path)?;
-            evidence = Evidence::Registered;
+    /// What one record says; `None` where it names no country.
+    pub(crate) fn texts<'a>(&self, record: &Found<'a>) -> Result<Option<Texts<'a>>> {
+        let country = text(record, &self.country)?.filter(|code| !code.is_empty());
+        if let Some(country) = country {
+            let subdivision = self.subdivision.as_ref().map_or(Ok(None), |path| text(record, path))?;
+            return Ok(Some((country, subdivision, Evidence::Database)));
         }
-        let Some(country) = country else { return Ok(Label::UNPLACED) };
-        let subdivision = self.subdivision.as_ref().map_or(Ok(None), |path| text(record, path))?;
+        let registered = self.registered.as_ref().map_or(Ok(None), |path| text(record, path))?;
+        Ok(registered.map(|country| (country, None, Evidence::Registered)))
+    }
+
+    /// What the texts of a record stand for.
+    pub(crate) fn label(&mut self, (country, subdivision, evidence): Texts<'_>) -> Label {
         let place = match subdivision {
-            Some(subdivision) if evidence == Evidence::Database => region::subdivision(country, subdivision),
-            _ => region::place(country),
+            Some(subdivision) => region::subdivision(country, subdivision),
+            None => region::place(country),
         };
-        let Some(place) = place else {
-            self.misshapen += 1;
-            return Ok(Label::UNPLACED);
-        };
-        self.placed += 1;
-        Ok(Label::new(self.level.of(place), evidence))
+        if let Some(place) = place {
+            self.placed += 1;
+            return Label::new(self.level.of(place), evidence);
+        }
+        self.misshapen += 1;
+        Label::UNPLACED
     }
 
     /// What a reader of the table should know about its records.
+    ///
+    /// # Errors
+    /// [`Error::Field`] where no text was a region code.
     pub(crate) fn warnings(&self) -> Result<Vec<String>> {
         if self.placed == 0 && self.misshapen > 0 {
             return Err(Error::field(&self.country, "holds no region codes such as `US` or `US-CA`"));
@@ -103,7 +112,7 @@ impl Fields {
         let mut warnings = Vec::new();
         if self.misshapen > 0 {
             warnings.push(format!(
-                "{} of the records have something else than a region code in `{}`: unknown",
+                "{} different texts in `{}` are no region codes, and read as unknown",
                 self.misshapen, self.country
             ));
         }
@@ -122,7 +131,7 @@ fn text<'a>(record: &Found<'a>, path: &str) -> std::result::Result<Option<&'a st
 fn available(records: &[Found<'_>]) -> String {
     let mut paths = BTreeSet::new();
     for record in records {
-        if let Ok(Some(Texts(found))) = record.decode() {
+        if let Ok(Some(TextPaths(found))) = record.decode() {
             paths.extend(found);
         }
     }
@@ -134,61 +143,61 @@ fn available(records: &[Found<'_>]) -> String {
 }
 
 /// The dotted paths of the texts inside any value.
-struct Texts(Vec<String>);
+struct TextPaths(Vec<String>);
 
-impl<'de> Deserialize<'de> for Texts {
+impl<'de> Deserialize<'de> for TextPaths {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_any(TextsVisitor)
+        deserializer.deserialize_any(TextPathsVisitor)
     }
 }
 
-struct TextsVisitor;
+struct TextPathsVisitor;
 
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
+impl<'de> Visitor<'de> for TextPathsVisitor {
+    type Value = TextPaths;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("any value")
     }
 
-    fn visit_str<E>(self, _: &str) -> std::result::Result<Texts, E> {
-        Ok(Texts(vec![String::new()]))
+    fn visit_str<E>(self, _: &str) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(vec![String::new()]))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Texts, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<TextPaths, A::Error> {
         let mut paths = Vec::new();
-        while let Some((key, Texts(inner))) = map.next_entry::<&str, Texts>()? {
+        while let Some((key, TextPaths(inner))) = map.next_entry::<&str, TextPaths>()? {
             paths.extend(inner.iter().map(|path| join(key, path)));
         }
-        Ok(Texts(paths))
+        Ok(TextPaths(paths))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Texts, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<TextPaths, A::Error> {
         let mut paths = Vec::new();
-        if let Some(Texts(inner)) = items.next_element()? {
+        if let Some(TextPaths(inner)) = items.next_element()? {
             paths.extend(inner.iter().map(|path| join("0", path)));
         }
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Texts(paths))
+        Ok(TextPaths(paths))
     }
 
-    fn visit_bool<E>(self, _: bool) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
-    fn visit_i64<E>(self, _: i64) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
-    fn visit_u64<E>(self, _: u64) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
-    fn visit_u128<E>(self, _: u128) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_u128<E>(self, _: u128) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
-    fn visit_f64<E>(self, _: f64) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
-    fn visit_bytes<E>(self, _: &[u8]) -> std::result::Result<Texts, E> {
-        Ok(Texts(Vec::new()))
+    fn visit_bytes<E>(self, _: &[u8]) -> std::result::Result<TextPaths, E> {
+        Ok(TextPaths(Vec::new()))
     }
 }
 
