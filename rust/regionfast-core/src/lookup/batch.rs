@@ -111,6 +111,9 @@ fn lookup<C: Column + ?Sized>(
             column.lookup(table, share * SHARE, slots, wrappings.unwrap_or_default());
         }
     };
+    if shares <= 1 {
+        return work(); // asking the system what the process may use takes longer than a small batch
+    }
     let most = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     thread::scope(|scope| {
         for _ in 1..most.min(shares) {

@@ -16,13 +16,13 @@
 //! | work | cost |
 //! |---|---|
 //! | dotted quad | constant: 16 bytes are looked at |
-//! | IPv6, or text that is no address | constant: 46 bytes are looked at |
-//! | zone | O(its length) |
+//! | IPv6, or text that is no address | constant: 40 bytes are looked at |
+//! | zone behind an address | O(its length) |
 //!
-//! [`TextKernel::parse_rows`] is the hot path. [`scalar`] is the definition of correct; its twin for x86-64 is
-//! `sse41`, chosen at run time by [`TextKernel::detect`]. The kernels differ in the dotted quad only: rows that
-//! are none are listed on the way and read by [`v6`] in a second pass, so that a mixed column costs no
-//! mispredicted branch where the quads are read.
+//! [`TextKernel::parse_rows`] is the hot path. The portable kernel is the definition of correct; its twin for
+//! x86-64 has the same functions, and [`TextKernel::detect`] chooses at run time. Rows that are no dotted quad
+//! are listed on the way and read in a second pass, so that a mixed column costs no mispredicted branch where
+//! the quads are read.
 
 mod rows;
 mod scalar;
@@ -45,15 +45,13 @@ pub enum Parsed {
     Invalid,
 }
 
-/// Reads one text.
+/// Reads one text, with the fastest kernel.
 #[must_use]
 pub fn parse(text: &[u8]) -> Parsed {
-    // Not dispatched: for a single text the copy that a 16-byte load needs eats what the load saves.
-    let row = Row::from(text);
-    scalar::parse_quad(row).map_or_else(|| parse_other(row, scalar::parse_quad, scalar::classify), Parsed::V4)
+    TextKernel::detect().parse(text)
 }
 
-/// One implementation of [`parse_rows`](Self::parse_rows). All of them give the same answers.
+/// One implementation. All give the same answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextKernel(Kernel);
 
@@ -69,7 +67,7 @@ impl TextKernel {
     /// The portable kernel, the definition of correct.
     pub const SCALAR: Self = Self(Kernel::Scalar);
 
-    /// Every kernel that this CPU runs, slowest first.
+    /// Every kernel that this CPU runs, the slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let twin = std::arch::is_x86_feature_detected!("sse4.1").then_some(Self(Kernel::Sse41));
@@ -78,8 +76,9 @@ impl TextKernel {
         std::iter::once(Self::SCALAR).chain(twin)
     }
 
-    /// The fastest kernel that this CPU runs. The standard library remembers what the CPU said, so asking
-    /// again is one load.
+    /// The fastest kernel that this CPU runs. The standard library keeps what the CPU said, so that asking
+    /// again is a load and a test.
+    #[inline]
     #[must_use]
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::SCALAR)
@@ -95,11 +94,27 @@ impl TextKernel {
         }
     }
 
-    /// Reads `rows[start..start + v4.len()]`.
+    /// Reads one text.
+    #[must_use]
+    pub fn parse(self, text: &[u8]) -> Parsed {
+        match self.0 {
+            Kernel::Scalar => scalar::parse(text.into()),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Sse41 => {
+                #[expect(unsafe_code, reason = "a call into another instruction set")]
+                // SAFETY: only `available` makes this variant, after the CPU said that it has SSE4.1.
+                unsafe {
+                    sse41::parse(text.into())
+                }
+            }
+        }
+    }
+
+    /// Reads `rows[start..start + v4.len()]`; rows behind the last read as invalid.
     ///
-    /// `v4[i]` becomes the IPv4 address of row `start + i`, or 0 when it holds none. Each row that holds none
-    /// is appended to `others` as (`i`, what it says), in ascending order of `i`; so `0.0.0.0` is the 0 that is
-    /// not listed. `others` is not cleared, and grows by at most `v4.len()`.
+    /// `v4[i]` becomes the IPv4 address of row `start + i`, or 0 where it holds none. Each row that holds none
+    /// is appended to `others` as (`i`, what it says), with `i` ascending; a 0 that is not listed is `0.0.0.0`.
+    /// `others` is not cleared, and grows by at most `v4.len()`.
     pub fn parse_rows<R: Rows + ?Sized>(
         self,
         rows: &R,
@@ -111,7 +126,7 @@ impl TextKernel {
             Kernel::Scalar => scalar::parse_rows(rows, start, v4, others),
             #[cfg(target_arch = "x86_64")]
             Kernel::Sse41 => {
-                #[expect(unsafe_code, reason = "calls into another instruction set")]
+                #[expect(unsafe_code, reason = "a call into another instruction set")]
                 // SAFETY: only `available` makes this variant, after the CPU said that it has SSE4.1.
                 unsafe {
                     sse41::parse_rows(rows, start, v4, others);
@@ -125,11 +140,12 @@ impl TextKernel {
 /// the usual length are still in the L1 cache when the second pass comes to them.
 const BLOCK: usize = 256;
 
-/// The loop of both kernels: `quad` reads one dotted quad.
+/// The loop of both kernels, with the kernel's `parse_quad` and `classify`.
 ///
-/// The first pass has no branch on what a row says: every row is written down as the next that is no quad, and
-/// stays written down when the count moves on. Always inlined, so that `quad` is compiled for the instruction
-/// set of the kernel that calls.
+/// The first pass does not branch on what a row says: each row is written down as the next that is no quad, and
+/// stays where the next is written only if it was one. Always inlined, so that the functions of a kernel are
+/// compiled, and inlined, for its instruction set; passed by value, because a reference to a closure is called
+/// through a function that has not that instruction set.
 #[inline(always)]
 fn parse_blocks<R: Rows + ?Sized>(
     rows: &R,
@@ -140,12 +156,14 @@ fn parse_blocks<R: Rows + ?Sized>(
     classify: impl Fn(&[u8; v6::LOADED]) -> v6::Classes + Copy,
 ) {
     for (v4, first) in v4.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
+        // Wraps only from a `start` behind the last row of anything that fits into memory.
         let row = |at: usize| rows.row(start.wrapping_add(first).wrapping_add(at));
         let mut listed = [0_u8; BLOCK];
         let mut count = 0_usize;
         for (at, address) in v4.iter_mut().enumerate() {
             let parsed = quad(row(at));
             *address = parsed.unwrap_or(0);
+            // The remainder changes nothing, and spares the check of the bound.
             if let Some(next) = listed.get_mut(count % BLOCK) {
                 *next = at as u8;
             }
@@ -162,7 +180,7 @@ fn parse_blocks<R: Rows + ?Sized>(
 fn parse_other(
     row: Row<'_>,
     quad: impl Fn(Row<'_>) -> Option<u32> + Copy,
-    classify: impl Fn(&[u8; v6::LOADED]) -> v6::Classes + Copy,
+    classify: impl Fn(&[u8; v6::LOADED]) -> v6::Classes,
 ) -> Parsed {
     match row.bytes() {
         b"" | b"-" => Parsed::Missing,

@@ -6,7 +6,7 @@
 /// its first `len` bytes. What lies behind them may be loaded but says nothing: it lets a kernel take 16 bytes
 /// at once without a copy.
 ///
-/// Not `Debug`, so that no message can print an address by accident.
+/// Not `Debug`, so that no message prints an address by accident.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     window: &'a [u8],
@@ -15,10 +15,10 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row of a null, and of the empty text: both are missing.
+    /// The row of a null: the empty text, since both are missing.
     pub const MISSING: Row<'static> = Row { window: &[], len: 0 };
 
-    /// The row of a place that does not exist: reads as invalid.
+    /// The row of a place that does not exist: a text that is no address.
     pub const INVALID: Row<'static> = Row { window: b"?", len: 1 };
 
     /// The first `len` bytes of `window`; None when it has fewer.
@@ -54,7 +54,7 @@ impl<'a> From<&'a [u8]> for Row<'a> {
     }
 }
 
-/// How rows are found. Implementations should be `#[inline]`: one call a row is the hot path.
+/// How rows are found. Mark `row` as `#[inline]`: it is called once or twice a row.
 pub trait Rows: Sync {
     /// Number of rows.
     fn len(&self) -> usize;
@@ -63,7 +63,7 @@ pub trait Rows: Sync {
     /// does not have, is [`Row::INVALID`]. Never panics.
     fn row(&self, index: usize) -> Row<'_>;
 
-    /// True without rows.
+    /// Whether there is no row.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -71,18 +71,17 @@ pub trait Rows: Sync {
 
 /// An offset as Arrow has it: `i32` in `utf8`, `i64` in `large_utf8`; `u32` in packed copies of our own.
 pub trait Offset: Copy + Sync {
-    /// As an index; a negative offset becomes one that no buffer has.
-    fn index(self) -> usize;
+    /// As a place in a buffer; a negative offset becomes one that no buffer has.
+    fn place(self) -> u64;
 }
 
 macro_rules! offset {
     ($($integer:ty),*) => {$(
         impl Offset for $integer {
             #[inline]
-            fn index(self) -> usize {
-                // Extends the sign, and so makes of a negative number one beyond `isize::MAX`, the end of
-                // the largest slice. A checked conversion costs the hot path half a nanosecond a row.
-                self as usize
+            fn place(self) -> u64 {
+                // Extends the sign. To check it here costs a seventh of the whole parse.
+                self as u64
             }
         }
     )*};
@@ -110,9 +109,10 @@ impl<O: Offset> Rows for SliceRows<'_, O> {
     #[inline]
     fn row(&self, index: usize) -> Row<'_> {
         let find = || {
-            let [start, end] = self.offsets.get(index..)?.first_chunk::<2>()?.map(Offset::index);
-            // Where the end lies before the start, the difference wraps and is longer than any window.
-            Row::new(self.text.get(start..)?, end.wrapping_sub(start))
+            let [start, end] = self.offsets.get(index..)?.first_chunk()?.map(Offset::place);
+            let window = self.text.get(usize::try_from(start).ok()?..)?;
+            // An end before the start wraps, and the row is longer than any window.
+            Row::new(window, usize::try_from(end.wrapping_sub(start)).ok()?)
         };
         find().unwrap_or(Row::INVALID)
     }
@@ -145,6 +145,9 @@ impl Rows for FixedRows<'_> {
     #[inline]
     fn row(&self, index: usize) -> Row<'_> {
         let find = || {
+            if index >= self.len {
+                return None;
+            }
             let window = self.text.get(index.checked_mul(self.width)?..)?;
             Row::new(window, unpadded(window.get(..self.width)?))
         };
@@ -152,14 +155,14 @@ impl Rows for FixedRows<'_> {
     }
 }
 
-/// The length of a cell without the NULs at its end. Eight bytes at a time: a byte at a time costs more than
-/// the parse where cells are made for the longest IPv6 address and hold quads.
+/// The length of a cell without the NULs at its end. Eight bytes at a time: byte by byte it costs more than the
+/// parse, where cells are made for the longest IPv6 address and hold quads.
 #[inline]
 fn unpadded(mut cell: &[u8]) -> usize {
     while let Some((front, last)) = cell.split_last_chunk::<8>() {
-        let padding = u64::from_le_bytes(*last).leading_zeros() as usize / 8;
-        if padding < 8 {
-            return cell.len() - padding;
+        let nuls = u64::from_le_bytes(*last).leading_zeros() as usize / 8;
+        if nuls < 8 {
+            return cell.len() - nuls;
         }
         cell = front;
     }
@@ -167,11 +170,10 @@ fn unpadded(mut cell: &[u8]) -> usize {
 }
 
 /// One byte for each UCS-4 cell of a NumPy `U` array, to be read with [`FixedRows`] of as many bytes a row as
-/// the array has cells a row.
+/// the array has cells a row. Stops when either side ends.
 ///
-/// ASCII stays. Every other character becomes 0xff, whose only role is that of a character outside ASCII: it
-/// makes a text invalid except inside a zone, where any will do, so UTF-8 could not say more. One byte a cell
-/// keeps the rows where they are and the loop free of branches. Stops when either side ends.
+/// ASCII stays. Every other cell becomes 0xff, a byte that makes a text invalid except inside a zone, which is
+/// all that `ipaddress` makes of a character outside ASCII; UTF-8 could not say more, and would move the rows.
 pub fn narrow_ucs4(cells: impl IntoIterator<Item = u32>, out: &mut [u8]) {
     for (byte, cell) in out.iter_mut().zip(cells) {
         *byte = if cell < 0x80 { cell as u8 } else { 0xff };

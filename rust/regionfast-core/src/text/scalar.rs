@@ -1,7 +1,7 @@
 //! The portable kernel: the definition of correct.
 
 use super::v6::{Classes, LOADED};
-use super::{Parsed, Row, Rows, parse_blocks};
+use super::{Parsed, Row, Rows, parse_blocks, parse_other};
 
 /// Longest dotted quad: four octets of three digits, three dots.
 const LONGEST: usize = 4 * 3 + 3;
@@ -14,6 +14,14 @@ pub(super) fn parse_rows<R: Rows + ?Sized>(
     others: &mut Vec<(usize, Parsed)>,
 ) {
     parse_blocks(rows, start, v4, others, parse_quad, classify);
+}
+
+/// One text, see [`TextKernel::parse`](super::TextKernel::parse).
+pub(super) fn parse(row: Row<'_>) -> Parsed {
+    match parse_quad(row) {
+        Some(v4) => Parsed::V4(v4),
+        None => parse_other(row, parse_quad, classify),
+    }
 }
 
 /// One dotted quad; None when the row is none.
@@ -47,7 +55,7 @@ pub(super) fn parse_quad(row: Row<'_>) -> Option<u32> {
     (dots == 3 && digits > 0).then_some(address << 8 | octet)
 }
 
-/// Which bytes are colons and hexadecimal digits.
+/// Colons and hexadecimal digits among the first 40 bytes.
 #[inline]
 pub(super) fn classify(text: &[u8; LOADED]) -> Classes {
     let mut classes = Classes { colons: 0, digits: 0 };
@@ -60,10 +68,10 @@ pub(super) fn classify(text: &[u8; LOADED]) -> Classes {
     classes
 }
 
-/// Which of eight bytes are colons, and which are colons or hexadecimal digits; bit i for byte i.
+/// Which of eight bytes are colons, and which hexadecimal digits; bit i for byte i.
 ///
-/// All eight at once: seven bits of each byte are added to a constant such that bit 7 says whether the byte is
-/// at least some character, and no sum runs over into the next byte.
+/// All eight at once: to seven bits of each byte a constant is added such that bit 7 says whether they are at
+/// least some character, and no sum runs over into the next byte. Bytes that had bit 7 before are neither.
 #[inline]
 fn classify_word(word: u64) -> (u64, u64) {
     const fn each(byte: u8) -> u64 {
@@ -74,15 +82,15 @@ fn classify_word(word: u64) -> (u64, u64) {
     let lower = ascii | each(0x20);
     let above = at_least(ascii, b'9' + 1);
     let colon = above & !at_least(ascii, b':' + 1);
-    let digit = at_least(ascii, b'0') & !above;
+    let decimal = at_least(ascii, b'0') & !above;
     let letter = at_least(lower, b'a') & !at_least(lower, b'f' + 1);
-    (top_bits(colon & !word), top_bits((digit | letter) & !word))
+    (top_bits(colon & !word), top_bits((decimal | letter) & !word))
 }
 
 /// Bit 7 of each byte, gathered: bit i from byte i.
 #[inline]
 fn top_bits(word: u64) -> u64 {
-    // Byte i holds its bit at 8 i; the factor has a bit at 56 - 7 i, and 8 i + 56 - 7 i = 56 + i. No two of the
-    // 64 products meet in one bit, so nothing is carried.
-    ((word >> 7) & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    // Byte i holds its bit at 8 i; the factor has a bit at each 56 - 7 i, and 8 i + 56 - 7 i = 56 + i. No two
+    // of the 64 products meet in one bit, so nothing is carried.
+    (word >> 7 & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

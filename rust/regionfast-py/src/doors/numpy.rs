@@ -11,6 +11,7 @@ use std::ptr;
 
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use regionfast_core::Slot;
 use regionfast_core::lookup::{Answers, Column, TextColumn};
@@ -29,7 +30,8 @@ pub fn lookup_many(
     threads: Option<NonZero<usize>>,
 ) -> PyResult<Answers> {
     let py = array.py();
-    if array.is_instance(&py.import("numpy")?.getattr("ma")?.getattr("MaskedArray")?)? {
+    // Only a subclass can have a mask, and asking for the class would import all of `numpy.ma`.
+    if !array.is_exact_instance_of::<PyUntypedArray>() && array.hasattr(intern!(py, "mask"))? {
         return Err(PyTypeError::new_err(
             "a masked array is not taken, since its mask would be lost: pass an Arrow array, or objects with None",
         ));
