@@ -1,0 +1,73 @@
+"""Exit codes, and which failure has which."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import click
+
+FALSE = 1
+"""The condition that was asked for is false."""
+USAGE = 2
+"""Wrong usage, or the only input cannot be read. The number is click's own."""
+INCOMPLETE = 3
+"""The output, or a part of the input, is missing."""
+DATABASE = 4
+"""The database cannot be used."""
+INTERRUPTED = 130
+"""What a shell says of a process that SIGINT ended."""
+
+
+class Failure(click.ClickException):
+    """An error with one of the codes above; click prints it on stderr."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what can go wrong around a command into an exit with its code.
+
+    An `OSError` that arrives here is of the output: whoever reads an input or a database says so himself.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except click.UsageError as error:
+        error.message = without_addresses(error.message)
+        raise
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        discard_output()
+        raise click.exceptions.Exit(0) from None
+    except OSError as error:
+        discard_output()
+        raise Failure(f"cannot write the output: {error.strerror or error}", INCOMPLETE) from None
+
+
+def discard_output() -> None:
+    """Point stdout at nothing, so that what is still in its buffer does not fail once more at exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+def without_addresses(message: str) -> str:
+    """The message with `ADDRESS` for every address: a wrong usage quotes what was typed, and errors end in logs."""
+
+    def replaced(token: re.Match[str]) -> str:
+        try:
+            ip_address(token[0])
+        except ValueError:
+            return token[0]
+        return "ADDRESS"
+
+    return re.sub(r"[0-9A-Fa-f:.]*[0-9A-Fa-f:]", replaced, message)
