@@ -149,7 +149,8 @@ impl Builder<'_> {
 
     fn mixed_block(&mut self, first: u32) -> Result<u32> {
         let mut entries = [0_u32; ROWS_PER_BLOCK];
-        let mut filled = 0;
+        let mut shift = BLOCK_BITS - ROW_BITS;
+        let mut filled = 0_usize;
         while let Some(rest) = entries.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let address = first + ((filled as u32) << ROW_BITS);
             self.cursor.advance_to(address);
@@ -162,9 +163,10 @@ impl Builder<'_> {
             {
                 *entry = self.mixed_row(address)?;
             }
+            // The block is as coarse as the places where an entry may differ from the one before.
+            shift = shift.min(filled.trailing_zeros());
             filled += whole_rows.max(1);
         }
-        let shift = granularity(&entries);
         // At most 2^18 blocks of 64 entries: the base always fits its 29 bits.
         let base = self.middle.len() as u32;
         if shift == 0 {
@@ -204,11 +206,4 @@ impl Builder<'_> {
         self.rows.insert(slots.into(), entry);
         Ok(entry)
     }
-}
-
-/// The largest `shift` such that each aligned group of `1 << shift` entries is all the same.
-fn granularity(entries: &[u32; ROWS_PER_BLOCK]) -> u32 {
-    let neighbours = entries.iter().zip(entries.iter().skip(1));
-    let changes = (1_u32..).zip(neighbours).filter(|(_, (before, after))| before != after);
-    changes.fold(BLOCK_BITS - ROW_BITS, |shift, (at, _)| shift.min(at.trailing_zeros()))
 }
