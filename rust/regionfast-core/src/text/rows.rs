@@ -80,7 +80,7 @@ macro_rules! offset {
         impl Offset for $integer {
             #[inline]
             fn place(self) -> u64 {
-                // Extends the sign. To check it here costs a seventh of the whole parse.
+                // Extends the sign. Not checked here: the bound of the buffer has to be checked anyway.
                 self as u64
             }
         }

@@ -23,7 +23,7 @@
 //!
 //! minus 1      2   5   5  (1)  0   2   0  (1)  0   0   0 (1d)  0   1   0  (0)   a leading zero is now ff
 //! plus 118   120 123 123  (1)118 120 118  (1)118 118 118 (1d)118 119 118  (0)   10 and more: 128 and more
-//! weights    100  10   1   0 100  10   1   0 100  10   1   0 100  10   1   0    of the line before the last
+//! weights    100  10   1   0 100  10   1   0 100  10   1   0 100  10   1   0    for the line "minus 1"
 //! sums                   255              20               0              10    32 bits each
 //! low bytes   ff  14  00  0a                                                    0x0a0014ff, little-endian
 //! ```

@@ -2,8 +2,8 @@
 //!
 //! The places of colons and digits are gathered into bit masks, and the form of the text is judged on the masks
 //! as a whole; only then the groups are read, each from its own place. A loop over bytes was rejected: it
-//! branches on every byte, and the lengths of groups cannot be foreseen. A twin for the groups was rejected
-//! too: in SSE4.1 they must be brought together through memory, which cost more than it saved.
+//! branches on every byte, and the lengths of groups cannot be foreseen. To lay all groups side by side in memory
+//! and to convert them at once was tried and was slower: such a load must wait for several stores.
 
 use super::Row;
 
@@ -14,7 +14,7 @@ const LONGEST: usize = 8 * 4 + 7;
 /// What is loaded of a text: the longest, rounded up to vectors of 16.
 pub(super) const LOADED: usize = 48;
 
-/// What the bytes of a text are; bit i for byte i.
+/// What the bytes of a text are; bit i for byte i. Bits from 40 on are not looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Classes {
     /// Colons.
@@ -103,7 +103,7 @@ fn below(len: usize) -> u64 {
     !(u64::MAX << len)
 }
 
-/// A copy that may be loaded as a whole; what does not fit is left out.
+/// A copy of fewer bytes that may be loaded as a whole.
 fn padded(text: &[u8]) -> [u8; LOADED] {
     let mut padded = [0; LOADED];
     for (to, from) in padded.iter_mut().zip(text) {
