@@ -25,9 +25,17 @@ pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Threads
     let reader = addresses.extract::<AnyArray>()?.into_reader()?;
     check(reader.field().data_type())?;
     let mut answers = Answers::default();
+    if *reader.field().data_type() == DataType::Null
+        && let Ok(rows) = addresses.len()
+    {
+        // Polars sends a buffer with a column of type null, which the importer refuses. Its length says all.
+        answers.slots.resize(rows, Status::Missing.slot());
+        return Ok(answers);
+    }
     for chunk in reader {
         let chunk =
             chunk.map_err(|error| PyValueError::new_err(format!("the Arrow stream broke off: {error}")))?;
+        check_entries(chunk.as_ref())?;
         addresses.py().detach(|| extend(&mut answers, table, chunk.as_ref(), threads));
     }
     Ok(answers)
@@ -39,7 +47,8 @@ fn check(kind: &DataType) -> PyResult<()> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(()),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Ok(()),
         DataType::FixedSizeBinary(4 | 16) | DataType::UInt32 | DataType::Null => Ok(()),
-        DataType::Dictionary(_, values) => check(values),
+        // An empty dictionary may be of any type: pandas makes one of numbers where all rows are null.
+        DataType::Dictionary(..) => Ok(()),
         DataType::Struct(_) => {
             Err(PyTypeError::new_err("a table has many columns: pass the one with the addresses"))
         }
@@ -50,7 +59,15 @@ fn check(kind: &DataType) -> PyResult<()> {
     }
 }
 
-/// Looks up one chunk. Its type has passed [`check`].
+/// Whether the entries of a dictionary, if it has any, are addresses.
+fn check_entries(chunk: &dyn Array) -> PyResult<()> {
+    match chunk.as_any_dictionary_opt().map(|dictionary| dictionary.values()) {
+        Some(entries) if !entries.is_empty() => check(entries.data_type()),
+        _ => Ok(()),
+    }
+}
+
+/// Looks up one chunk. Its type has passed [`check`] and its entries [`check_entries`].
 fn extend(answers: &mut Answers, table: &Table, chunk: &dyn Array, threads: Threads) {
     let before = answers.slots.len();
     let nulls = chunk.nulls();
