@@ -47,7 +47,8 @@ def show_batch(console: Console, table: rf.Table) -> None:
 
     meetings = len({joiner["meeting"] for joiner in joiners})
     console.print(
-        f"[bold]{len(where)} joiners of {meetings} meetings[/] in one call, {seconds * 1e6:.0f} µs. By region and status:"
+        f"[bold]{len(where)} joiners of {meetings} meetings[/] in one call, {seconds * 1e6:.0f} µs. "
+        "By region and status:"
     )
     counts = [f"{name} [bold]{count}[/]" for name, count in where.counts().items()]
     console.print(Columns(counts, equal=True, padding=(0, 2)))

@@ -11,9 +11,7 @@ from pathlib import Path
 import regionfast as rf
 from regionfast.tables import BUNDLED
 
-ATTRIBUTION = (
-    "Country by address: Number Resource Organization (nro.net), CC BY 4.0, packaged by ip-location-db"
-)
+ATTRIBUTION = "Country by address: Number Resource Organization (nro.net), CC BY 4.0, packaged by ip-location-db"
 
 
 def main() -> None:

@@ -26,7 +26,11 @@ def write_mmdb(
 ) -> Path:
     """Write networks with their records. IPv4 networks of an IPv6 tree lie below `::/96`, as the format says."""
     writer = MMDBWriter(
-        ip_version=ip_version, database_type=kind, ipv4_compatible=ip_version == 6, description="made for a test"
+        ip_version=ip_version,
+        database_type=kind,
+        ipv4_compatible=ip_version == 6,
+        languages=["en"],
+        description={"en": "made for a test"},
     )
     networks = dict(records)
     if aliases:
@@ -54,15 +58,23 @@ def country(code: str, registered: str | None = None, subdivision: str | None = 
     return record
 
 
+class U16(int):
+    """A number that the format wants in two bytes."""
+
+
+class U64(int):
+    """A number that the format wants in eight."""
+
+
 def encode(value: object) -> bytes:
     """One value of the data section: texts, unsigned numbers, maps and arrays, all shorter than 29."""
     if isinstance(value, str):
         return bytes([2 << 5 | len(value)]) + value.encode()
     if isinstance(value, int):
         octets = value.to_bytes((value.bit_length() + 7) // 8, "big")
-        if len(octets) <= 4:
-            return bytes([6 << 5 | len(octets)]) + octets
-        return bytes([len(octets), 9 - 7]) + octets
+        if isinstance(value, U64):
+            return bytes([len(octets), 9 - 7]) + octets
+        return bytes([(5 if isinstance(value, U16) else 6) << 5 | len(octets)]) + octets
     if isinstance(value, Mapping):
         return bytes([7 << 5 | len(value)]) + b"".join(encode(k) + encode(v) for k, v in value.items())
     assert isinstance(value, list)
@@ -94,15 +106,15 @@ def raw_mmdb(
         else:
             tree += struct.pack(">II", left, right)
     metadata: dict[str, object] = {
-        "binary_format_major_version": 2,
-        "binary_format_minor_version": 0,
-        "build_epoch": 1_700_000_000,
+        "binary_format_major_version": U16(2),
+        "binary_format_minor_version": U16(0),
+        "build_epoch": U64(1_700_000_000),
         "database_type": "Test",
         "description": {"en": "x"},
-        "ip_version": ip_version,
+        "ip_version": U16(ip_version),
         "languages": [],
         "node_count": len(nodes),
-        "record_size": width,
+        "record_size": U16(width),
     }
     return tree + bytes(16) + b"".join(data) + MARKER + encode(metadata | lies)
 

@@ -173,9 +173,7 @@ class Oracle:
             inner, unwrapped = self._unwrapped(address)
             if inner is not None:
                 return self._judged(inner, unwrapped)
-            if any(
-                address in prefix for prefix in self._nat64
-            ):  # no translator made it, and nothing places it
+            if any(address in prefix for prefix in self._nat64):  # no translator made it, and nothing places it
                 return Answer(status=RESERVED)
         return self._judged(address, None)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from oracle import IPV4_REGISTRY, IPV6_REGISTRY, REGISTRIES_AS_OF, Address, Answer, Oracle
 
 VECTORS = Path(__file__).parent / "vectors" / "status.toml"
@@ -134,12 +135,8 @@ def _within(address: Address, networks: dict[str, str]) -> bool:
 
 def test_every_difference_from_is_global_is_explained() -> None:
     """Our idea of an ordinary address is Python's `is_global`, apart from what is explained."""
-    differing = [
-        address for address, status in _plain_addresses() if address.is_global != (status == "public")
-    ]
-    unexplained = [
-        address for address in differing if not _within(address, DECIDED_OTHERWISE | NEWER_THAN_PYTHON)
-    ]
+    differing = [address for address, status in _plain_addresses() if address.is_global != (status == "public")]
+    unexplained = [address for address in differing if not _within(address, DECIDED_OTHERWISE | NEWER_THAN_PYTHON)]
     assert not unexplained
     stale = {
         network
@@ -151,9 +148,7 @@ def test_every_difference_from_is_global_is_explained() -> None:
 
 def test_every_difference_from_is_private_is_explained() -> None:
     """What we call private is private for Python, which also calls most of our reserved so."""
-    differing = [
-        address for address, status in _plain_addresses() if status == "private" and not address.is_private
-    ]
+    differing = [address for address, status in _plain_addresses() if status == "private" and not address.is_private]
     explained = {
         "100.64.0.0/10": "neither private nor global for Python; a customer behind CGNAT for us",
         "64:ff9b:1::/48": "missing from older lists",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from regionfast.types import Address, Addresses, Evidence, Region, Status, TableInfo, Unwrapped
 
+__all__: list[str]
 __version__: Final[str]
 
 def open_table(

@@ -43,7 +43,8 @@ def open(  # noqa: A001 - reads as `rf.open`, like `gzip.open`
         registered: Take the registered country where a record has no other; `evidence` says so.
         overrides: File of own networks, CSV `network,region` or an RFC 8805 geofeed. They beat database and special
             ranges, and `Table.base` answers without them.
-        unwrap: Whether IPv4 inside IPv6 is judged by the IPv4 address. Default: yes, or as compiled.
+        unwrap: Whether IPv4 inside IPv6 is judged by the IPv4 address. Default: yes, or as compiled. Switched off for
+            a compiled table, what was a zone of wrapped IPv4 is reserved or unknown: the file holds nothing of it.
         nat64: Own RFC 6052 prefixes to unwrap beside `64:ff9b::/96`. Default: none, or as compiled.
         attribution: Credit to carry in `info`.
 

@@ -144,9 +144,7 @@ class ArrowStream(Protocol):
 Address: TypeAlias = str | IPv4Address | IPv6Address
 """One address: text as `ipaddress` accepts it, or an object of that module."""
 
-Addresses: TypeAlias = (
-    "Iterable[Address | float | None] | ArrowArray | ArrowStream | npt.NDArray[np.generic]"
-)
+Addresses: TypeAlias = "Iterable[Address | float | None] | ArrowArray | ArrowStream | npt.NDArray[np.generic]"
 """Many addresses: an iterable (a float may only be NaN, which is missing), a NumPy array of `uint32` (host
 order), `uint8` `(n, 4)` or `(n, 16)` (network order), `S`, `U` or objects, an Arrow array or stream, a pandas or
 Polars series."""

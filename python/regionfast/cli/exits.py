@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.exit_code = code  # type: ignore[misc]  # click types it as the class's, and reads the instance's
 
 
 @contextmanager
@@ -41,8 +41,7 @@ def exit_codes() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except click.UsageError as error:
-        error.message = without_addresses(error.message)
-        raise
+        raise click.UsageError(without_addresses(error.message), error.ctx) from None
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
     except BrokenPipeError:

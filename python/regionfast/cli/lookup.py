@@ -146,7 +146,7 @@ def stdin_batches() -> Iterator[list[str]]:
     begun = False
     while True:
         try:
-            chunk = stream.read1(CHUNK)
+            chunk = stream.read1(CHUNK)  # type: ignore[union-attr]  # of `BufferedReader`, which it is
         except OSError as error:
             code = INCOMPLETE if begun else USAGE
             raise Failure(f"cannot read stdin: {error.strerror or error}", code) from None

@@ -21,11 +21,12 @@ FILE = click.Path(path_type=Path)
 database = click.option(
     "--database", metavar="FILE", type=FILE, help="Database or compiled table.  [default: the bundled table]"
 )
-level = click.option(
-    "--level", type=click.Choice(["country", "subdivision"]), help="How finely to tell places apart."
-)
+level = click.option("--level", type=click.Choice(["country", "subdivision"]), help="How finely to tell places apart.")
 overrides = click.option(
-    "--overrides", metavar="FILE", type=FILE, help="Own networks: CSV `network,region` or an RFC 8805 geofeed."
+    "--overrides",
+    metavar="FILE",
+    type=FILE,
+    help="Own networks: CSV `network,region` or an RFC 8805 geofeed.",
 )
 threads = click.option(
     "--threads", metavar="N", type=click.IntRange(min=1), help="At most so many.  [default: what may be used]"

@@ -62,7 +62,10 @@ def info(
 @click.option("--attribution", default="", metavar="TEXT", help="Credit that the database's licence asks for.")
 @click.option("--no-unwrap", is_flag=True, help="Judge IPv4 inside IPv6 as the IPv6 address that it is in.")
 @click.option(
-    "--nat64", multiple=True, metavar="PREFIX", help="An own NAT64 prefix (RFC 6052) to unwrap; can be repeated."
+    "--nat64",
+    multiple=True,
+    metavar="PREFIX",
+    help="An own NAT64 prefix (RFC 6052) to unwrap; can be repeated.",
 )
 @options.as_json
 @options.quiet

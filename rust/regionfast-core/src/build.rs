@@ -8,9 +8,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::overrides::Overrides;
 use crate::range::{Bits, Range, Segments};
-use crate::slot::{
-    Evidence, FIRST_REGION, Label, MAX_LABELS, OVERRIDDEN_RELAY, Place, Slot, Status, UNDECIDED,
-};
+use crate::slot::{Evidence, FIRST_REGION, Label, MAX_LABELS, OVERRIDDEN_RELAY, Place, Slot, Status, UNDECIDED};
 use crate::special::{self, SpecialRange};
 use crate::unwrap::Unwrapping;
 
@@ -61,12 +59,7 @@ impl Content {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where regions and kinds of evidence need more slots than there are.
-    pub fn compile(
-        database: Database,
-        level: Level,
-        unwrapping: Unwrapping,
-        attribution: &str,
-    ) -> Result<Self> {
+    pub fn compile(database: Database, level: Level, unwrapping: Unwrapping, attribution: &str) -> Result<Self> {
         let has_v6 = database.v6.is_some();
         let unknown = Status::Unknown.slot();
         let labels = numbered(database.labels.list().iter().cloned())?;
@@ -107,8 +100,7 @@ impl Content {
         let zones: Vec<Range<u128>> = zones(&self.unwrapping).into_iter().map(|(range, _)| range).collect();
         overrides.check_zones(&zones)?;
         let label = |place: &Place| Label::new(self.level.of(place.clone()), Evidence::Override);
-        let places =
-            overrides.v4.iter().map(|(_, place)| place).chain(overrides.v6.iter().map(|(_, place)| place));
+        let places = overrides.v4.iter().map(|(_, place)| place).chain(overrides.v6.iter().map(|(_, place)| place));
         let kept = self.labels.iter().filter(|label| label.evidence != Evidence::Override).cloned();
         // Labels by override sort last, so the slots of the others stay as they are.
         let labels = numbered(kept.chain(places.map(label)))?;
@@ -118,6 +110,27 @@ impl Content {
         self.overrides_v4 = overrides_v4;
         self.overrides_v6 = overrides_v6;
         self.labels = labels;
+        Ok(self.sealed())
+    }
+
+    /// The same content with IPv4 inside IPv6 treated in another way.
+    ///
+    /// What the database says of a zone that is no longer one is not in a content, so it is unknown there, or
+    /// what the special ranges say.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where an override lies inside a zone that was none before.
+    pub fn with_unwrapping(mut self, unwrapping: Unwrapping) -> Result<Self> {
+        let zones = zones(&unwrapping);
+        let buried = |range: &Range<u128>| zones.iter().any(|(zone, _)| zone.covers(range));
+        if self.overrides_v6.iter().any(|(range, _)| buried(range)) {
+            return Err(Error::Option(
+                "`nat64` names a prefix that holds a whole override of the compiled table: it would never match".into(),
+            ));
+        }
+        let plain = self.v6.map_slots(|slot| if slot == UNDECIDED { Status::Unknown.slot() } else { slot });
+        self.v6 = Arc::new(plain.overlay(&layer(&unwrapping.special_v6()))?.overlay(&zones)?);
+        self.unwrapping = unwrapping;
         Ok(self.sealed())
     }
 
@@ -201,9 +214,7 @@ fn numbered(labels: impl Iterator<Item = Label>) -> Result<Vec<Label>> {
     let mut regions: Vec<Label> = regions.into_iter().collect();
     regions.sort_by(|a, b| order(a).cmp(&order(b)));
     if regions.len() > MAX_LABELS {
-        return Err(Error::TooLarge(format!(
-            "more than {MAX_LABELS} distinct regions by database and overrides"
-        )));
+        return Err(Error::TooLarge(format!("more than {MAX_LABELS} distinct regions by database and overrides")));
     }
     Ok(fixed_labels().into_iter().chain(regions).collect())
 }
@@ -221,10 +232,7 @@ fn slot_of(labels: &[Label], label: &Label) -> Slot {
 }
 
 fn layer<T: Bits>(ranges: &[SpecialRange<T>]) -> Vec<(Range<T>, Slot)> {
-    ranges
-        .iter()
-        .map(|special| (Range { first: special.first, last: special.last }, special.status.slot()))
-        .collect()
+    ranges.iter().map(|special| (Range { first: special.first, last: special.last }, special.status.slot())).collect()
 }
 
 fn zones(unwrapping: &Unwrapping) -> Vec<(Range<u128>, Slot)> {

@@ -132,11 +132,7 @@ impl Database {
     }
 }
 
-fn segments<T: Bits>(
-    ranges: Vec<(Range<T>, Place)>,
-    level: Level,
-    labels: &mut Labels,
-) -> Result<Segments<T>> {
+fn segments<T: Bits>(ranges: Vec<(Range<T>, Place)>, level: Level, labels: &mut Labels) -> Result<Segments<T>> {
     let mut builder = SegmentsBuilder::new(UNPLACED);
     for (range, place) in ranges {
         builder.push(range, labels.intern(Label::new(level.of(place), Evidence::Database))?)?;

@@ -33,8 +33,7 @@ use crate::slot::{MAX_LABELS, Place};
 /// Names of a column of networks in a header.
 const NETWORK: [&str; 4] = ["network", "prefix", "ip_prefix", "cidr"];
 /// Names of a column of first addresses; `ip_range_start` is ip-location-db's, `ip_from` IP2Location's.
-const FIRST: [&str; 7] =
-    ["first", "start", "start_ip", "ip_start", "ip_range_start", "range_start", "ip_from"];
+const FIRST: [&str; 7] = ["first", "start", "start_ip", "ip_start", "ip_range_start", "range_start", "ip_from"];
 /// Names of a column of last addresses, in the order of [`FIRST`].
 const LAST: [&str; 7] = ["last", "end", "end_ip", "ip_end", "ip_range_end", "range_end", "ip_to"];
 /// Names of a column of countries. Where a file has several, `country` is the one with the name in words.
@@ -145,9 +144,7 @@ impl Columns {
         };
         let extent = match (header.column(&NETWORK), header.column(&FIRST)) {
             (Some(network), _) => ExtentColumns::Network(network),
-            (None, Some(first)) => {
-                ExtentColumns::Ends(first, header.column(&LAST).ok_or_else(|| lacks("last"))?)
-            }
+            (None, Some(first)) => ExtentColumns::Ends(first, header.column(&LAST).ok_or_else(|| lacks("last"))?),
             (None, None) => return Ok(None),
         };
         let (region, subdivision) = match header.column(&COUNTRY) {
@@ -359,10 +356,8 @@ mod tests {
                     1.0.9.0,1.0.9.255,,California,,,,,,\n\
                     1.0.10.0,1.0.10.255,US,US-CA,,,,,,\n\
                     1.0.11.0,1.0.11.255,US,\"a, b\",,,,,,\n";
-        let regions: Vec<String> = listed(file.as_bytes())
-            .iter()
-            .map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned())
-            .collect();
+        let regions: Vec<String> =
+            listed(file.as_bytes()).iter().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect();
         assert_eq!(regions, ["AU-Queensland", "CN-Fujian", "AU", "HK", "unknown", "US-CA", "US"]);
     }
 
@@ -384,25 +379,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_its_row() {
-        let region =
-            "is no region code: write two capital letters, such as `US`, or with a subdivision, `US-CA`";
+        let region = "is no region code: write two capital letters, such as `US`, or with a subdivision, `US-CA`";
         for (file, expected) in [
-            (
-                "1.0.0.0/24",
-                "row 1: one column: a row has a network and a region with a comma between".to_owned(),
-            ),
+            ("1.0.0.0/24", "row 1: one column: a row has a network and a region with a comma between".to_owned()),
             (
                 "1.0.0.0/24,AU\n\n# x\n1.0.1.1/24,AU",
-                "row 4: bits beyond the prefix length are set: clear them, or write a longer prefix"
-                    .to_owned(),
+                "row 4: bits beyond the prefix length are set: clear them, or write a longer prefix".to_owned(),
             ),
             ("1.0.0.0/24,AU\n1.0.1.0/24,Australia", format!("row 2: `Australia` {region}")),
             ("US,1.0.0.0/24", format!("row 1: {}", NetworkError::Address)),
             ("1.0.0.0/24,1.0.0.0", format!("row 1: the text in the column of the region {region}")),
-            (
-                "1.0.0.0/24,AU,x",
-                "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned(),
-            ),
+            ("1.0.0.0/24,AU,x", "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned()),
             ("1.0.0.0/24,AU\n1.0.1.0/24,AU,x", "row 2: 3 columns where the first row has 2".to_owned()),
             (
                 "1.0.0.0,1.0.0.255,OC,AU,Queensland",
@@ -412,10 +399,7 @@ mod tests {
             ),
             ("1.0.1.0,1.0.0.255,AU", "row 1: the last address is below the first".to_owned()),
             ("4294967296,16777216,AU", "row 1: the last address is below the first".to_owned()),
-            (
-                "1.0.1.0,2001:db8::,AU",
-                "row 1: the first address is IPv4 and the last IPv6, or the reverse".to_owned(),
-            ),
+            ("1.0.1.0,2001:db8::,AU", "row 1: the first address is IPv4 and the last IPv6, or the reverse".to_owned()),
             (
                 "1.0.1.0,16777471,AU",
                 "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned(),
@@ -424,10 +408,7 @@ mod tests {
                 "0,340282366920938463463374607431768211456,AU",
                 "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned(),
             ),
-            (
-                "+1,+2,AU",
-                "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned(),
-            ),
+            ("+1,+2,AU", "row 1: not two addresses: write both as text, or both as decimal numbers".to_owned()),
             (
                 "1.0.0.0/24,AU\n1.0.0.0/24,NZ",
                 "row 2: has the same network as row 1 and another region: keep one of the two".to_owned(),
@@ -443,15 +424,9 @@ mod tests {
                  a column of no plain name"
                     .to_owned(),
             ),
-            (
-                "first,region\n",
-                "no `last` in the records of this database; it has `first`, `region`".to_owned(),
-            ),
+            ("first,region\n", "no `last` in the records of this database; it has `first`, `region`".to_owned()),
             ("", "field `rows`: none: the file has no network with a region".to_owned()),
-            (
-                "# only\nnetwork,region\n",
-                "field `rows`: none: the file has no network with a region".to_owned(),
-            ),
+            ("# only\nnetwork,region\n", "field `rows`: none: the file has no network with a region".to_owned()),
         ] {
             assert_eq!(message(file.as_bytes()), expected, "{file}");
         }

@@ -185,8 +185,7 @@ pub fn read(bytes: &[u8]) -> Result<Content> {
     if !bytes.starts_with(MAGIC) {
         return Err(Error::corrupt(7, "compiled by another version of regionfast: compile it again"));
     }
-    let Some((body, digest)) = bytes.split_last_chunk::<DIGEST_BYTES>().filter(|(body, _)| body.len() >= 8)
-    else {
+    let Some((body, digest)) = bytes.split_last_chunk::<DIGEST_BYTES>().filter(|(body, _)| body.len() >= 8) else {
         return Err(Error::corrupt(bytes.len(), "the file is cut off"));
     };
     if Sha256::digest(body).as_slice() != digest {
@@ -221,8 +220,7 @@ pub fn read(bytes: &[u8]) -> Result<Content> {
 /// The slot that says "wrapped IPv4" stands exactly where the claims say that there is some: elsewhere it
 /// would answer nothing, and a zone with another slot would not be unwrapped.
 fn check_zones(content: &Content) -> Result<()> {
-    let misplaced =
-        || Error::field("IPv6", "the zones of wrapped IPv4 are not where `unwrap` and `nat64` say");
+    let misplaced = || Error::field("IPv6", "the zones of wrapped IPv4 are not where `unwrap` and `nat64` say");
     let mut zones = content.zones().into_iter().peekable();
     for (segment, slot) in content.v6.iter() {
         if slot != UNDECIDED {
@@ -299,8 +297,7 @@ impl<'a> Input<'a> {
                 "level" => level = Some(value.parse().map_err(|_| wrong())?),
                 "unwrap" => unwraps = value.parse().map_err(|_| wrong())?,
                 "nat64" => {
-                    let prefixes: Result<Vec<Nat64Prefix>> =
-                        value.split_whitespace().map(str::parse).collect();
+                    let prefixes: Result<Vec<Nat64Prefix>> = value.split_whitespace().map(str::parse).collect();
                     nat64 = prefixes.map_err(|_| wrong())?;
                 }
                 _ => return Err(Error::corrupt(at, "a claim that this version does not know")),
@@ -404,13 +401,11 @@ impl<'a> Input<'a> {
             let mut end = || -> Result<T> {
                 let mut wide = [0; 16];
                 wide.iter_mut().zip(self.take(width)?).for_each(|(to, from)| *to = *from);
-                T::try_from(u128::from_le_bytes(wide))
-                    .map_err(|_| Error::corrupt(at, "an impossible override"))
+                T::try_from(u128::from_le_bytes(wide)).map_err(|_| Error::corrupt(at, "an impossible override"))
             };
             let range = Range { first: end()?, last: end()? };
             let slot = Slot::from_le_bytes(self.array()?);
-            let by_override =
-                labels.get(usize::from(slot)).is_some_and(|label| label.evidence == Evidence::Override);
+            let by_override = labels.get(usize::from(slot)).is_some_and(|label| label.evidence == Evidence::Override);
             let ascends = free.is_some_and(|free| free <= range.first) && range.first <= range.last;
             if !ascends || !(by_override || slot == Status::Unknown.slot()) {
                 return Err(Error::corrupt(at, "an impossible override"));

@@ -41,11 +41,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Database> {
     let mut budget = tree.budget();
 
     let v4 = tree.segments::<u32>(tree.ipv4_root, None, &mut regions, &mut budget)?;
-    let v6 = if tree.is_v6 {
-        Some(tree.segments::<u128>(0, tree.alias(), &mut regions, &mut budget)?)
-    } else {
-        None
-    };
+    let v6 = if tree.is_v6 { Some(tree.segments::<u128>(0, tree.alias(), &mut regions, &mut budget)?) } else { None };
     let metadata = reader.metadata();
     let (labels, mut warnings) = regions.finish()?;
     if v6.is_none() {
@@ -68,9 +64,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Database> {
 impl From<MaxMindDbError> for Error {
     fn from(error: MaxMindDbError) -> Self {
         match error {
-            MaxMindDbError::InvalidDatabase { message, offset: Some(offset) } => {
-                Self::corrupt(offset, message)
-            }
+            MaxMindDbError::InvalidDatabase { message, offset: Some(offset) } => Self::corrupt(offset, message),
             MaxMindDbError::Decoding { message, offset: Some(offset), path } => Self::field(
                 path.unwrap_or_else(|| "metadata".to_owned()),
                 format!("{message} (byte {offset} of its section)"),
@@ -107,10 +101,8 @@ impl<'a> SearchTree<'a> {
         let node_count = metadata.node_count as usize;
         let node_bytes = usize::from(metadata.record_size) / 4;
         let tree_bytes = node_count * node_bytes;
-        let metadata_at = bytes
-            .windows(METADATA_MARKER.len())
-            .rposition(|window| window == METADATA_MARKER)
-            .unwrap_or(bytes.len());
+        let metadata_at =
+            bytes.windows(METADATA_MARKER.len()).rposition(|window| window == METADATA_MARKER).unwrap_or(bytes.len());
         let mut tree = Self {
             reader,
             nodes: bytes.get(..tree_bytes).unwrap_or_default(),
@@ -212,10 +204,8 @@ impl<'a> SearchTree<'a> {
         }
         let mut offsets: Vec<_> = sample.into_iter().collect();
         offsets.sort_unstable(); // the same file always gives the same message
-        let records: Vec<_> = offsets
-            .into_iter()
-            .map(|(_, address)| Ok(self.reader.lookup(address)?))
-            .collect::<Result<_>>()?;
+        let records: Vec<_> =
+            offsets.into_iter().map(|(_, address)| Ok(self.reader.lookup(address)?)).collect::<Result<_>>()?;
         record::find_fields(&records, options)
     }
 
@@ -289,13 +279,7 @@ const UNREAD: Slot = Slot::MAX;
 
 impl<'a> Regions<'a> {
     fn new(reader: &'a Reader<&'a [u8]>, fields: Fields, data_bytes: usize) -> Self {
-        Self {
-            reader,
-            fields,
-            known: vec![UNREAD; data_bytes],
-            said: HashMap::new(),
-            labels: Labels::default(),
-        }
+        Self { reader, fields, known: vec![UNREAD; data_bytes], said: HashMap::new(), labels: Labels::default() }
     }
 
     /// The label of the record at `offset`, which is the record of `address`.

@@ -61,32 +61,36 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn content(bytes: &[u8], options: &Options) -> Result<Content> {
-    if !file::is_compiled(bytes) {
-        let level = options.level.unwrap_or(Level::Country);
-        let unwrapping =
-            Unwrapping::new(options.unwrap.unwrap_or(true), options.nat64.as_deref().unwrap_or_default())?;
-        let read = ReadOptions { level, field: options.field.clone(), registered: options.registered };
-        return Content::compile(Database::read(bytes, &read)?, level, unwrapping, &options.attribution);
+    if file::is_compiled(bytes) {
+        return compiled(file::read(bytes)?, options);
     }
-    let content = file::read(bytes)?;
-    let as_compiled = |option: &str, compiled: &dyn std::fmt::Display| {
-        Err(Error::Option(format!(
-            "`{option}` cannot change in a compiled table, which has {compiled}: compile the database again"
-        )))
+    let level = options.level.unwrap_or(Level::Country);
+    let unwrapping = Unwrapping::new(options.unwrap.unwrap_or(true), options.nat64.as_deref().unwrap_or_default())?;
+    let read = ReadOptions { level, field: options.field.clone(), registered: options.registered };
+    Content::compile(Database::read(bytes, &read)?, level, unwrapping, &options.attribution)
+}
+
+/// A compiled table with these options, as far as they can change after compiling.
+fn compiled(content: Content, options: &Options) -> Result<Content> {
+    let settled = match options {
+        Options { level: Some(level), .. } if *level != content.level => Some("level"),
+        Options { field, .. } if !field.is_empty() => Some("field"),
+        Options { registered: true, .. } => Some("registered"),
+        Options { attribution, .. } if !attribution.is_empty() => Some("attribution"),
+        _ => None,
     };
-    match options {
-        Options { level: Some(level), .. } if *level != content.level => {
-            as_compiled("level", &format!("level `{}`", content.level.name()))
-        }
-        Options { unwrap: Some(unwrap), .. } if *unwrap != content.unwrapping.is_enabled() => {
-            as_compiled("unwrap", &format!("unwrapping {}", if *unwrap { "off" } else { "on" }))
-        }
-        Options { nat64: Some(nat64), .. } if nat64 != content.unwrapping.nat64() => {
-            as_compiled("nat64", &format!("{} prefixes of its own", content.unwrapping.nat64().len()))
-        }
-        Options { registered: true, .. } => as_compiled("registered", &"its evidence settled"),
-        Options { field, .. } if !field.is_empty() => as_compiled("field", &"its regions settled"),
-        Options { attribution, .. } if !attribution.is_empty() => as_compiled("attribution", &"its own"),
-        _ => Ok(content),
+    if let Some(option) = settled {
+        return Err(Error::Option(format!(
+            "`{option}` was settled when the table was compiled (level `{}`): compile the database again",
+            content.level.name()
+        )));
     }
+    if options.unwrap.is_none() && options.nat64.is_none() {
+        return Ok(content);
+    }
+    let enabled = options.unwrap.unwrap_or_else(|| content.unwrapping.is_enabled());
+    let own = content.unwrapping.nat64();
+    let nat64 = options.nat64.as_deref().unwrap_or(if enabled { own } else { &[] });
+    let unwrapping = Unwrapping::new(enabled, nat64)?;
+    content.with_unwrapping(unwrapping)
 }

@@ -117,8 +117,7 @@ struct Form {
 impl Form {
     fn named(columns: &Columns) -> Result<Self> {
         let ExtentColumns::Network(network) = columns.extent else {
-            let message =
-                "overrides are written as networks, such as `192.0.2.0/24`, not as first and last address";
+            let message = "overrides are written as networks, such as `192.0.2.0/24`, not as first and last address";
             return Err(Error::field("network", message));
         };
         let (region, subdivision) = (columns.region, columns.subdivision);
@@ -159,9 +158,7 @@ fn plain(text: &str) -> std::result::Result<Place, String> {
     match (text, region::place(text)) {
         ("relay", _) => Ok(Place::Status(Status::Relay)),
         ("ZZ", _) => Ok(Place::Status(Status::Unknown)),
-        ("", _) => {
-            Err("no region: write one, or `relay`, or `ZZ` for a network not to be located".to_owned())
-        }
+        ("", _) => Err("no region: write one, or `relay`, or `ZZ` for a network not to be located".to_owned()),
         // No more than the pseudo-code is repeated: a subdivision behind it can be any text.
         (_, Some(Place::Status(_))) => Err(format!(
             "`{}` is no territory: write a region, or `relay`, or `ZZ` for a network not to be located",
@@ -199,8 +196,7 @@ fn geofeed(country: &str, subdivision: &str) -> std::result::Result<Place, Strin
         region::subdivision(&country, &subdivision)
     };
     part.filter(|part| is_iso && inside(part)).ok_or_else(|| {
-        "the region is no subdivision of the country: write its ISO 3166-2 code, such as `US-CA`, or nothing"
-            .to_owned()
+        "the region is no subdivision of the country: write its ISO 3166-2 code, such as `US-CA`, or nothing".to_owned()
     })
 }
 
@@ -219,11 +215,9 @@ mod tests {
 
     /// The place of the first address of the only network.
     fn single(file: &str, subdivisions: bool) -> std::result::Result<String, String> {
-        let overrides =
-            Overrides::from_bytes(file.as_bytes(), subdivisions).map_err(|error| error.to_string())?;
+        let overrides = Overrides::from_bytes(file.as_bytes(), subdivisions).map_err(|error| error.to_string())?;
         assert_eq!(overrides.v4.len() + overrides.v6.len(), 1, "{file}");
-        let places =
-            overrides.v4.iter().map(|entry| &entry.1).chain(overrides.v6.iter().map(|entry| &entry.1));
+        let places = overrides.v4.iter().map(|entry| &entry.1).chain(overrides.v6.iter().map(|entry| &entry.1));
         Ok(places.map(text).collect())
     }
 
@@ -280,30 +274,15 @@ mod tests {
         assert_eq!(single(named, true).as_deref(), Ok("US-CA"));
         assert_eq!(single(named, false).as_deref(), Ok("US"));
         // Only the first row decides the form.
-        let short =
-            Overrides::from_bytes(b"192.0.2.0/25,US,,,\n192.0.2.128/25,US,CA\n192.0.3.0/24", true).unwrap();
-        assert_eq!(
-            short.v4.iter().map(|entry| text(&entry.1)).collect::<Vec<_>>(),
-            ["US", "US-CA", "Unknown"]
-        );
+        let short = Overrides::from_bytes(b"192.0.2.0/25,US,,,\n192.0.2.128/25,US,CA\n192.0.3.0/24", true).unwrap();
+        assert_eq!(short.v4.iter().map(|entry| text(&entry.1)).collect::<Vec<_>>(), ["US", "US-CA", "Unknown"]);
     }
 
     #[test]
     fn geofeed_regions_that_are_none() {
-        for row in [
-            "GB,IE-D,,",
-            "US,CALIFORNIA,,",
-            "US,US-,,",
-            "US,US-CALI,,",
-            "US,CA ON,,",
-            "CN,TW-TPE,,",
-            "US,-,,",
-        ] {
+        for row in ["GB,IE-D,,", "US,CALIFORNIA,,", "US,US-,,", "US,US-CALI,,", "US,CA ON,,", "CN,TW-TPE,,", "US,-,,"] {
             let file = format!("192.0.2.0/24,{row}\n");
-            assert!(
-                message(&file).starts_with("row 1: the region is no subdivision of the country"),
-                "{row}"
-            );
+            assert!(message(&file).starts_with("row 1: the region is no subdivision of the country"), "{row}");
             assert!(single(&file, false).is_ok(), "{row}: a country table does not ask");
         }
     }
@@ -374,12 +353,9 @@ mod tests {
             other => unreachable!("{other:?}"),
         };
         let zones = ["::ffff:0:0/96", "2002::/16", "2001::/32", "64:ff9b::/96"].map(range);
-        for inside in
-            ["::ffff:192.0.2.0/120", "::ffff:0:0/96", "2002:c000:200::/40", "2001::/32", "64:ff9b::1"]
-        {
+        for inside in ["::ffff:192.0.2.0/120", "::ffff:0:0/96", "2002:c000:200::/40", "2001::/32", "64:ff9b::1"] {
             let file = format!("2001:db8::/32,US\n# x\n{inside},US\n::/0,CA\n");
-            let error =
-                Overrides::from_bytes(file.as_bytes(), false).unwrap().check_zones(&zones).unwrap_err();
+            let error = Overrides::from_bytes(file.as_bytes(), false).unwrap().check_zones(&zones).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "row 3: the network lies where IPv6 addresses carry IPv4 ones (mapped, 6to4, Teredo or NAT64): \

@@ -46,8 +46,7 @@ impl<T: Bits> Prefix<T> {
         debug_assert!(range.contains(address));
         // No neighbour means that the range goes to the end of the space: nothing limits that side.
         let limit = |neighbour: Option<T>| {
-            neighbour
-                .map_or(T::WIDTH, |outside| T::WIDTH.saturating_sub((address ^ outside).leading_zeros() + 1))
+            neighbour.map_or(T::WIDTH, |outside| T::WIDTH.saturating_sub((address ^ outside).leading_zeros() + 1))
         };
         let host = limit(range.first.predecessor()).min(limit(range.last.successor()));
         Self { bits: address & !T::ones(host), length: T::WIDTH - host }

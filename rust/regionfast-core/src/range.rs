@@ -187,11 +187,7 @@ impl<T: Bits> Segments<T> {
         // A start is never zero from the second on, so its predecessor exists.
         let lasts = self.starts.iter().skip(1).map(|next| next.predecessor().unwrap_or(T::ZERO));
         let lasts = lasts.chain(std::iter::once(T::MAX));
-        self.starts
-            .iter()
-            .zip(lasts)
-            .zip(&self.slots)
-            .map(|((&first, last), &slot)| (Range { first, last }, slot))
+        self.starts.iter().zip(lasts).zip(&self.slots).map(|((&first, last), &slot)| (Range { first, last }, slot))
     }
 
     /// The segment at an index, and its slot; `None` after the last.
@@ -453,9 +449,7 @@ mod tests {
             cuts.dedup_by_key(|(cut, ..)| *cut);
             let lasts: Vec<u8> = cuts.iter().skip(1).map(|(cut, ..)| cut - 1).chain([u8::MAX]).collect();
             let all = cuts.into_iter().zip(lasts);
-            all.filter(|((.., kept), _)| *kept)
-                .map(|((first, slot, _), last)| (range(first, last), slot))
-                .collect()
+            all.filter(|((.., kept), _)| *kept).map(|((first, slot, _), last)| (range(first, last), slot)).collect()
         })
     }
 
@@ -515,10 +509,7 @@ mod tests {
             .collect();
         assert_eq!(answer, narrowest(entries));
         assert!(flat.iter().all(|(range, _)| range.first <= range.last));
-        assert!(
-            flat.iter().zip(flat.iter().skip(1)).all(|(a, b)| a.0.last < b.0.first),
-            "ascending, disjoint"
-        );
+        assert!(flat.iter().zip(flat.iter().skip(1)).all(|(a, b)| a.0.last < b.0.first), "ascending, disjoint");
     }
 
     proptest! {
@@ -625,16 +616,8 @@ mod tests {
             (vec![], vec![], "field `starts`: the first segment does not begin at zero"),
             (vec![1], vec![0], "field `starts`: the first segment does not begin at zero"),
             (vec![0, 5], vec![0], "field `slots`: 1 slots for 2 starts"),
-            (
-                vec![0, 5, 5],
-                vec![0, 1, 2],
-                "field `starts`: segment 2 does not begin after the one before it",
-            ),
-            (
-                vec![0, 7, 5],
-                vec![0, 1, 2],
-                "field `starts`: segment 2 does not begin after the one before it",
-            ),
+            (vec![0, 5, 5], vec![0, 1, 2], "field `starts`: segment 2 does not begin after the one before it"),
+            (vec![0, 7, 5], vec![0, 1, 2], "field `starts`: segment 2 does not begin after the one before it"),
             (vec![0, 5, 7], vec![0, 1, 1], "field `slots`: segment 2 has the slot of the one before it"),
         ] {
             assert_eq!(Segments::<u8>::from_parts(starts, slots).unwrap_err().to_string(), message);

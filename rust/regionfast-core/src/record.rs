@@ -32,6 +32,8 @@ type Found<'a> = LookupResult<'a, &'a [u8]>;
 /// The paths to read in each record of one database.
 pub(crate) struct Fields {
     country: String,
+    /// At level `country` it is read in records of `CN` only: some databases nest Hong Kong, Macao and Taiwan
+    /// there, and a country table must not lose that.
     subdivision: Option<String>,
     registered: Option<String>,
     level: Level,
@@ -56,11 +58,10 @@ pub(crate) fn find_fields(records: &[Found<'_>], options: &ReadOptions) -> Resul
     };
     let named = |path: &String| first_of(path, &[path]);
     let (country, subdivision) = match (options.field.as_slice(), options.level) {
-        ([], Level::Country) => (first_of("country", &COUNTRY)?, None),
-        ([], Level::Subdivision) => {
-            (first_of("country", &COUNTRY)?, Some(first_of("subdivision", &SUBDIVISION)?))
-        }
-        ([whole], _) => (named(whole)?, None),
+        ([], Level::Country) => (first_of("country", &COUNTRY)?, first_of("subdivision", &SUBDIVISION).ok()),
+        ([], Level::Subdivision) => (first_of("country", &COUNTRY)?, Some(first_of("subdivision", &SUBDIVISION)?)),
+        ([country], Level::Country) => (named(country)?, first_of("subdivision", &SUBDIVISION).ok()),
+        ([whole], Level::Subdivision) => (named(whole)?, None),
         ([country, subdivision], Level::Subdivision) => (named(country)?, Some(named(subdivision)?)),
         _ => {
             return Err(Error::Option(
@@ -80,6 +81,9 @@ impl Fields {
     pub(crate) fn texts<'a>(&self, record: &Found<'a>) -> Result<Option<Texts<'a>>> {
         let country = text(record, &self.country)?.filter(|code| !code.is_empty());
         if let Some(country) = country {
+            if self.level == Level::Country && country != "CN" {
+                return Ok(Some((country, None, Evidence::Database)));
+            }
             let subdivision = self.subdivision.as_ref().map_or(Ok(None), |path| text(record, path))?;
             return Ok(Some((country, subdivision, Evidence::Database)));
         }
@@ -207,8 +211,7 @@ fn join(key: &str, path: &str) -> String {
 
 impl Label {
     /// No place, and nobody says so.
-    pub(crate) const UNPLACED: Self =
-        Self { place: Place::Status(Status::Unknown), evidence: Evidence::None };
+    pub(crate) const UNPLACED: Self = Self { place: Place::Status(Status::Unknown), evidence: Evidence::None };
 
     /// A place with who says it; "unknown" is nobody's evidence.
     pub(crate) fn new(place: Place, evidence: Evidence) -> Self {

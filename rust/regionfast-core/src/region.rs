@@ -38,9 +38,7 @@ pub fn place(text: &str) -> Option<Place> {
         _ => {}
     }
     let code = match subdivision {
-        Some(nested) if country == "CN" && ["HK", "MO", "TW"].iter().any(|own| contains(own, nested)) => {
-            nested
-        }
+        Some(nested) if country == "CN" && ["HK", "MO", "TW"].iter().any(|own| contains(own, nested)) => nested,
         _ => text,
     };
     Some(Place::Region(Arc::from(code)))
@@ -104,9 +102,7 @@ pub(crate) fn refusal(text: &str) -> String {
     let shown = (1..=24).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b' '));
     let text = if shown { format!("`{text}`") } else { "the text in the column of the region".to_owned() };
-    format!(
-        "{text} is no region code: write two capital letters, such as `US`, or with a subdivision, `US-CA`"
-    )
+    format!("{text} is no region code: write two capital letters, such as `US`, or with a subdivision, `US-CA`")
 }
 
 #[cfg(test)]

@@ -154,15 +154,9 @@ mod tests {
 
     #[test]
     fn fields_and_lines() {
-        let text =
-            "\u{feff}# title\r\n\r\na,b\r\n  \n \t# more\n c , \"d, e\" ,\"f\"\"g\"\"\"\n,\n\"\",\"\"\nlast";
-        let expected: &[(u64, &[&str])] = &[
-            (3, &["a", "b"]),
-            (6, &["c", "d, e", "f\"g\""]),
-            (7, &["", ""]),
-            (8, &["", ""]),
-            (9, &["last"]),
-        ];
+        let text = "\u{feff}# title\r\n\r\na,b\r\n  \n \t# more\n c , \"d, e\" ,\"f\"\"g\"\"\"\n,\n\"\",\"\"\nlast";
+        let expected: &[(u64, &[&str])] =
+            &[(3, &["a", "b"]), (6, &["c", "d, e", "f\"g\""]), (7, &["", ""]), (8, &["", ""]), (9, &["last"])];
         assert_eq!(read(text.as_bytes()).unwrap(), rows(expected));
     }
 
@@ -180,10 +174,7 @@ mod tests {
             (&b"a,b\n\"c,d\ne,f\n"[..], "row 2: a quoted field does not end on its line"),
             (b"a,b\n\"c\"\"", "row 2: a quoted field does not end on its line"),
             (b"\"a\"b,c", "row 1: text between a quoted field and the next comma"),
-            (
-                b"# x\na\"b,c",
-                "row 2: a quote inside a field: put the whole field in quotes and double the quote",
-            ),
+            (b"# x\na\"b,c", "row 2: a quote inside a field: put the whole field in quotes and double the quote"),
             (b"a\nb\n\xff", "row 3: not UTF-8: save the file in that encoding"),
             (b"\xff\xfea\0,\0", "row 1: not UTF-8: save the file in that encoding"),
             (b"a,b\nc\0,d", "row 2: a zero byte: this is no text in UTF-8"),

@@ -119,10 +119,7 @@ impl Table {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let segments = |len: usize, address: usize| len * (address + size_of::<Slot>());
-        let own = segments(self.v4.len(), 4)
-            + segments(self.v6.len(), 16)
-            + self.direct.bytes()
-            + self.tree.bytes();
+        let own = segments(self.v4.len(), 4) + segments(self.v6.len(), 16) + self.direct.bytes() + self.tree.bytes();
         own + self.content.bytes() + self.base.as_ref().map_or(0, |base| base.bytes())
     }
 
@@ -137,9 +134,7 @@ impl Table {
     #[inline]
     pub fn lookup(&self, address: Address) -> Found {
         match address {
-            Address::V4(bits) => {
-                Found { slot: self.slot_v4(bits), judged: address, wrapping: Wrapping::None }
-            }
+            Address::V4(bits) => Found { slot: self.slot_v4(bits), judged: address, wrapping: Wrapping::None },
             Address::V6(bits) => self.lookup_v6(bits),
         }
     }

@@ -84,9 +84,7 @@ impl Unwrapping {
     pub fn new(enabled: bool, nat64: &[Nat64Prefix]) -> Result<Self> {
         if !enabled {
             if !nat64.is_empty() {
-                return Err(refused(
-                    "own prefixes do nothing while unwrapping is off; leave one of the two out",
-                ));
+                return Err(refused("own prefixes do nothing while unwrapping is off; leave one of the two out"));
             }
             return Ok(Self { enabled, nat64: Box::default(), zones: Box::default() });
         }
@@ -254,9 +252,7 @@ impl FromStr for Nat64Prefix {
             "64" => 64,
             "96" => 96,
             _ => {
-                return Err(refused(
-                    "a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)",
-                ));
+                return Err(refused("a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)"));
             }
         };
         let bits = address.to_bits();
@@ -402,10 +398,7 @@ mod tests {
             assert_sorted_and_disjoint(&ranges);
             let zones: Vec<Zone> = unwrapping.zones().collect();
             for range in &ranges {
-                assert!(
-                    !zones.iter().any(|zone| range.first <= zone.1 && zone.0 <= range.last),
-                    "{range:x?}"
-                );
+                assert!(!zones.iter().any(|zone| range.first <= zone.1 && zone.0 <= range.last), "{range:x?}");
             }
             for range in special::V6.iter().chain(&ZONES_UNOPENED) {
                 for address in [range.first, range.last] {
@@ -482,23 +475,11 @@ mod tests {
             ("192.0.2.0/32", "`nat64`: a prefix is not one of IPv6"),
             ("[64:ff9b:1::]/96", "`nat64`: a prefix is not one of IPv6"),
             (" 64:ff9b:1::/96", "`nat64`: a prefix is not one of IPv6"),
-            (
-                "64:ff9b:1::/64 ",
-                "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)",
-            ),
-            (
-                "64:ff9b:1::/72",
-                "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)",
-            ),
-            (
-                "64:ff9b:1::/+96",
-                "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)",
-            ),
+            ("64:ff9b:1::/64 ", "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)"),
+            ("64:ff9b:1::/72", "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)"),
+            ("64:ff9b:1::/+96", "`nat64`: a prefix has a length that is none of 32, 40, 48, 56, 64, 96 (RFC 6052)"),
             ("64:ff9b:1::1/96", "`nat64`: a prefix has bits set after its length; set them to zero"),
-            (
-                "64:ff9b:1:0:100::/96",
-                "`nat64`: a prefix has bits set in octet 8, which must be zero (RFC 6052)",
-            ),
+            ("64:ff9b:1:0:100::/96", "`nat64`: a prefix has bits set in octet 8, which must be zero (RFC 6052)"),
         ] {
             assert_eq!(text.parse::<Nat64Prefix>().unwrap_err().to_string(), message, "{text}");
         }
@@ -511,13 +492,8 @@ mod tests {
             refusal(&["64:ff9b:1:1::/64", "4000::/32", "64:ff9b:1::/48"]),
             "`nat64`: prefix 3 overlaps prefix 1; keep one of them"
         );
-        assert_eq!(
-            refusal(&["4000::/32", "4000::/32"]),
-            "`nat64`: prefix 2 overlaps prefix 1; keep one of them"
-        );
-        for text in
-            ["64:ff9b::/96", "64:ff9b::/32", "64:ff9b::/48", "2001::/32", "2002:1234::/32", "::ffff:0:0/96"]
-        {
+        assert_eq!(refusal(&["4000::/32", "4000::/32"]), "`nat64`: prefix 2 overlaps prefix 1; keep one of them");
+        for text in ["64:ff9b::/96", "64:ff9b::/32", "64:ff9b::/48", "2001::/32", "2002:1234::/32", "::ffff:0:0/96"] {
             assert_eq!(
                 refusal(&["4000::/32", text]),
                 "`nat64`: prefix 2 overlaps a range that is always unwrapped; leave it out",

@@ -182,8 +182,7 @@ fn every_octet_in_every_place_of_every_shape() {
     let lengths = ["7", "42", "193"];
     for place in 0..4 {
         for shape in 0..27 {
-            let mut octets =
-                [shape % 3, shape / 3 % 3, shape / 9, 0].map(|length| lengths[length].to_owned());
+            let mut octets = [shape % 3, shape / 3 % 3, shape / 9, 0].map(|length| lengths[length].to_owned());
             octets.swap(place, 3);
             for value in 0..=255 {
                 octets[place] = value.to_string();
@@ -202,8 +201,7 @@ fn every_number_below_a_thousand_with_leading_zeros_in_every_place() {
                 let mut octets = ["1", "22", "133", "4"].map(str::to_owned);
                 octets[place] = format!("{number:0width$}");
                 let text = octets.join(".");
-                let expected =
-                    text.parse::<Ipv4Addr>().map_or(Parsed::Invalid, |v4| Parsed::V4(v4.to_bits()));
+                let expected = text.parse::<Ipv4Addr>().map_or(Parsed::Invalid, |v4| Parsed::V4(v4.to_bits()));
                 assert_eq!(reference(text.as_bytes()), expected);
                 check(text.as_bytes(), expected);
             }
@@ -244,8 +242,7 @@ fn lengths_alignments_and_what_lies_behind() {
     struct Aligned([u8; 192]);
     let mut texts: Vec<Vec<u8>> = Vec::new();
     for len in 0..=64 {
-        for pattern in ["1", "1.", "12.", "123.", "1:", "12:", "1234:", "::", "%", "-", "a", "\0", "\u{ff11}"]
-        {
+        for pattern in ["1", "1.", "12.", "123.", "1:", "12:", "1234:", "::", "%", "-", "a", "\0", "\u{ff11}"] {
             texts.push(pattern.bytes().cycle().take(len).collect());
         }
         for address in ADDRESSES {
@@ -279,9 +276,8 @@ fn lengths_alignments_and_what_lies_behind() {
 
 #[test]
 fn long_texts_cost_their_length_only_as_zones() {
-    let long = |front: &str, fill: &str| -> Vec<u8> {
-        [front, &fill.repeat((10 << 20) / fill.len())].concat().into_bytes()
-    };
+    let long =
+        |front: &str, fill: &str| -> Vec<u8> { [front, &fill.repeat((10 << 20) / fill.len())].concat().into_bytes() };
     let texts = [
         long("", "1"),
         long("", ":"),
@@ -324,10 +320,8 @@ fn packed(texts: &[&[u8]]) -> (Vec<u8>, Vec<u32>) {
 
 #[test]
 fn any_part_of_a_mixed_column() {
-    let kinds =
-        ["8.8.8.8", "2001:db8::1", "", "-", "host.example", "192.0.2.255", "0.0.0.0", "::1%lo", "1.2.3.4 "];
-    let texts: Vec<&[u8]> =
-        (0..1100_usize).map(|row| kinds[row * row / 7 % kinds.len()].as_bytes()).collect();
+    let kinds = ["8.8.8.8", "2001:db8::1", "", "-", "host.example", "192.0.2.255", "0.0.0.0", "::1%lo", "1.2.3.4 "];
+    let texts: Vec<&[u8]> = (0..1100_usize).map(|row| kinds[row * row / 7 % kinds.len()].as_bytes()).collect();
     let expected: Vec<Parsed> = texts.iter().map(|text| reference(text)).collect();
     let (text, offsets) = packed(&texts);
     let rows = SliceRows { text: &text, offsets: &offsets };
@@ -417,8 +411,7 @@ fn a_row_is_never_longer_than_its_window() {
 
 #[test]
 fn cells_of_every_width() {
-    let texts: Vec<&[u8]> =
-        ADDRESSES.iter().map(|text| text.as_bytes()).chain([&b""[..], b"-", b"\0\x001"]).collect();
+    let texts: Vec<&[u8]> = ADDRESSES.iter().map(|text| text.as_bytes()).chain([&b""[..], b"-", b"\0\x001"]).collect();
     for width in 0..=60 {
         let nuls = std::iter::repeat(0);
         let buffer: Vec<u8> =
@@ -438,13 +431,8 @@ fn cells_of_every_width() {
 
 #[test]
 fn a_nul_is_padding_only_at_the_end_of_a_cell() {
-    let cells = [
-        "1.2.3.4\0\0\0\0",
-        "1.2.3.4\0\0x\0",
-        "\x001.2.3.4\0\0\0",
-        "1.2.3.\x004\0\0\0",
-        "\0\0\0\0\0\0\0\0\0\0\0",
-    ];
+    let cells =
+        ["1.2.3.4\0\0\0\0", "1.2.3.4\0\0x\0", "\x001.2.3.4\0\0\0", "1.2.3.\x004\0\0\0", "\0\0\0\0\0\0\0\0\0\0\0"];
     let buffer = cells.concat().into_bytes();
     let invalid = Parsed::Invalid;
     let expected = [Parsed::V4(0x0102_0304), invalid, invalid, invalid, Parsed::Missing];
@@ -457,8 +445,7 @@ fn a_nul_is_padding_only_at_the_end_of_a_cell() {
 
 #[test]
 fn ucs4_cells() {
-    let texts =
-        ["1.2.3.4", "fe80::1%ж１", "1.2.3.４", "::1\u{ff}", "", "-", "::%\u{10ffff}", "—", "::ffff:9.8.7.6"];
+    let texts = ["1.2.3.4", "fe80::1%ж１", "1.2.3.４", "::1\u{ff}", "", "-", "::%\u{10ffff}", "—", "::ffff:9.8.7.6"];
     let width = texts.iter().map(|text| text.chars().count()).max().unwrap();
     let nuls = std::iter::repeat(0);
     let cells = texts.iter().flat_map(|text| text.chars().map(u32::from).chain(nuls.clone()).take(width));
@@ -475,8 +462,7 @@ fn ucs4_cells() {
 fn ucs4_cells_beyond_ascii_are_no_ascii() {
     let [colon, percent] = [b':', b'%'].map(u32::from);
     // A lone surrogate is a character to Python. The last three are none, and end in the bits of ASCII.
-    for cell in [0x80, 0xff, 0x130, 0x10030, 0xd800, 0xff11, 0x0010_ffff, 0x0011_0031, 0x8000_0031, u32::MAX]
-    {
+    for cell in [0x80, 0xff, 0x130, 0x10030, 0xd800, 0xff11, 0x0010_ffff, 0x0011_0031, 0x8000_0031, u32::MAX] {
         let mut outside = [0; 3];
         narrow_ucs4([colon, colon, cell], &mut outside);
         assert_eq!(parse(&outside), Parsed::Invalid, "{cell:#x}");
@@ -518,10 +504,8 @@ fn formed() -> impl Strategy<Value = Vec<u8>> {
         any::<[u8; 4]>().prop_map(|octets| octets.map(|octet| octet.to_string()).join("."))
     }
     let gap = prop_oneof![3 => Just("::"), 1 => Just(":")];
-    let tail =
-        prop_oneof![3 => Just(String::new()), 1 => quad(), 1 => quad().prop_map(|quad| format!(":{quad}"))];
-    let zone =
-        prop_oneof![4 => Just(String::new()), 1 => "[a-z0-9:.]{0,6}".prop_map(|zone| format!("%{zone}"))];
+    let tail = prop_oneof![3 => Just(String::new()), 1 => quad(), 1 => quad().prop_map(|quad| format!(":{quad}"))];
+    let zone = prop_oneof![4 => Just(String::new()), 1 => "[a-z0-9:.]{0,6}".prop_map(|zone| format!("%{zone}"))];
     (groups(8), gap, groups(6), tail, zone)
         .prop_map(|(head, gap, groups, tail, zone)| format!("{head}{gap}{groups}{tail}{zone}").into_bytes())
 }

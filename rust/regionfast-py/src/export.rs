@@ -17,11 +17,10 @@ use regionfast_core::slot::Label;
 pub fn dictionary(rows: &[Slot], labels: &[Label]) -> PyResult<ArrayRef> {
     let Dictionary { keys, valid, codes } = column::dictionary(rows, labels);
     let nulls = arrow_buffer::NullBuffer::from(valid);
-    let keys =
-        PrimitiveArray::<UInt16Type>::new(keys.into(), Some(nulls).filter(|nulls| nulls.null_count() > 0));
+    let keys = PrimitiveArray::<UInt16Type>::new(keys.into(), Some(nulls).filter(|nulls| nulls.null_count() > 0));
     let codes = StringArray::from(codes);
-    let array = DictionaryArray::try_new(keys, Arc::new(codes))
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let array =
+        DictionaryArray::try_new(keys, Arc::new(codes)).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Arc::new(array))
 }
 

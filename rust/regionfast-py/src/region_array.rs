@@ -132,9 +132,7 @@ impl RegionArray {
         for (label, &count) in self.labels().iter().zip(&by_slot).filter(|&(_, &count)| count > 0) {
             match &label.place {
                 Place::Region(code) => *regions.entry(code).or_default() += count,
-                Place::Status(status) => {
-                    statuses.entry(*status as u8).or_insert((status.name(), 0)).1 += count
-                }
+                Place::Status(status) => statuses.entry(*status as u8).or_insert((status.name(), 0)).1 += count,
             }
         }
         let mut regions: Vec<_> = regions.into_iter().collect();

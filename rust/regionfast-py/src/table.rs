@@ -115,9 +115,8 @@ impl Table {
         let py = slf.py();
         let this = slf.get();
         let Some(core) = this.core.base() else { return Ok(slf.clone().unbind()) };
-        let base = this
-            .base
-            .get_or_try_init(py, || Py::new(py, Self::of(py, Arc::clone(core), this.source.clone())))?;
+        let base =
+            this.base.get_or_try_init(py, || Py::new(py, Self::of(py, Arc::clone(core), this.source.clone())))?;
         Ok(base.clone_ref(py))
     }
 

@@ -4,9 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::direct::{
-    BLOCK_BASE_MASK, BLOCK_BITS, BLOCK_SHIFT_AT, Direct, ROW_BASE_MASK, ROW_BITS, ROW_SHIFT_AT,
-};
+use super::direct::{BLOCK_BASE_MASK, BLOCK_BITS, BLOCK_SHIFT_AT, Direct, ROW_BASE_MASK, ROW_BITS, ROW_SHIFT_AT};
 use super::tree::{HIGHEST, NODE_CHILDREN, NODE_KEYS, Tree};
 use crate::slot::{Slot, UNDECIDED};
 
@@ -59,10 +57,8 @@ fn v4_lanes(index: &Direct, addresses: __m512i) -> __m256i {
     let leaves = index.leaves.as_ptr();
 
     // SAFETY: an address has 18 bits above BLOCK_BITS and the directory 2^18 entries.
-    let block =
-        unsafe { _mm512_i32gather_epi32::<4>(_mm512_srli_epi32::<BLOCK_BITS>(addresses), directory.cast()) };
-    let shift =
-        _mm512_add_epi32(_mm512_srli_epi32::<BLOCK_SHIFT_AT>(block), _mm512_set1_epi32(ROW_BITS as i32));
+    let block = unsafe { _mm512_i32gather_epi32::<4>(_mm512_srli_epi32::<BLOCK_BITS>(addresses), directory.cast()) };
+    let shift = _mm512_add_epi32(_mm512_srli_epi32::<BLOCK_SHIFT_AT>(block), _mm512_set1_epi32(ROW_BITS as i32));
     let within_block = _mm512_and_si512(addresses, _mm512_set1_epi32((1 << BLOCK_BITS) - 1));
     let entry = _mm512_add_epi32(
         _mm512_and_si512(block, _mm512_set1_epi32(BLOCK_BASE_MASK as i32)),

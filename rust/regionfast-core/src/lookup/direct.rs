@@ -154,8 +154,7 @@ impl Builder<'_> {
         while let Some(rest) = entries.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let address = first + ((filled as u32) << ROW_BITS);
             self.cursor.advance_to(address);
-            let whole_rows =
-                (self.cursor.addresses_left(address) >> ROW_BITS).min(rest.len() as u64) as usize;
+            let whole_rows = (self.cursor.addresses_left(address) >> ROW_BITS).min(rest.len() as u64) as usize;
             let same = u32::from(self.cursor.slot());
             rest.iter_mut().take(whole_rows).for_each(|entry| *entry = same);
             if whole_rows == 0

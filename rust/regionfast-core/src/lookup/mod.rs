@@ -58,11 +58,7 @@ impl Kernel {
         }
         available.iter().copied().find(|kernel| kernel.name() == wanted).ok_or_else(|| {
             let names: Vec<&str> = available.iter().map(|kernel| kernel.name()).collect();
-            Error::Option(format!(
-                "{} is `{wanted}`, and this machine runs: {}",
-                Self::VARIABLE,
-                names.join(", ")
-            ))
+            Error::Option(format!("{} is `{wanted}`, and this machine runs: {}", Self::VARIABLE, names.join(", ")))
         })
     }
 

@@ -45,8 +45,7 @@ pub fn v4(index: &Direct, addresses: &[u32], slots: &mut [Slot]) {
     let mut listed = [0_u8; GROUP];
     for (addresses, slots) in addresses.chunks(GROUP).zip(slots.chunks_mut(GROUP)) {
         let mut count = 0_usize;
-        for (at, ((&address, slot), row)) in addresses.iter().zip(slots.iter_mut()).zip(&mut rows).enumerate()
-        {
+        for (at, ((&address, slot), row)) in addresses.iter().zip(slots.iter_mut()).zip(&mut rows).enumerate() {
             let entry = middle(index, address);
             *row = entry;
             *slot = entry as Slot;

@@ -72,8 +72,7 @@ impl Tree {
         let above = self.undecided.partition_point(|&(other, _)| other <= high);
         let index = |at: usize| self.undecided.get(at).map(|&(_, segment)| segment as usize);
         // The next such half may have its first segment begin right at its start, hence one more.
-        index(above.saturating_sub(1)).unwrap_or(0)
-            ..index(above).map_or(usize::MAX, |next| next.saturating_add(1))
+        index(above.saturating_sub(1)).unwrap_or(0)..index(above).map_or(usize::MAX, |next| next.saturating_add(1))
     }
 
     /// Bytes of the arrays.

@@ -7,12 +7,7 @@ use super::{Parsed, Row, Rows, parse_blocks, parse_other};
 const LONGEST: usize = 4 * 3 + 3;
 
 /// Rows to addresses, see [`TextKernel::parse_rows`](super::TextKernel::parse_rows).
-pub(super) fn parse_rows<R: Rows + ?Sized>(
-    rows: &R,
-    start: usize,
-    v4: &mut [u32],
-    others: &mut Vec<(usize, Parsed)>,
-) {
+pub(super) fn parse_rows<R: Rows + ?Sized>(rows: &R, start: usize, v4: &mut [u32], others: &mut Vec<(usize, Parsed)>) {
     parse_blocks(rows, start, v4, others, parse_quad, classify);
 }
 

@@ -31,10 +31,9 @@
 //! Wrong is what has the top bit in the line "plus 118", or a sum above 255, or separators of no shape.
 
 use std::arch::x86_64::{
-    __m128i, _mm_adds_epu8, _mm_cmpeq_epi8, _mm_cmpgt_epi32, _mm_cvtsi128_si32, _mm_loadu_si128,
-    _mm_madd_epi16, _mm_maddubs_epi16, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-    _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32, _mm_setr_epi8, _mm_shuffle_epi8, _mm_sub_epi8,
-    _mm_xor_si128,
+    __m128i, _mm_adds_epu8, _mm_cmpeq_epi8, _mm_cmpgt_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_madd_epi16,
+    _mm_maddubs_epi16, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
+    _mm_set1_epi32, _mm_setr_epi8, _mm_shuffle_epi8, _mm_sub_epi8, _mm_xor_si128,
 };
 
 use super::v6::{Classes, LOADED};
@@ -42,12 +41,7 @@ use super::{Parsed, Row, Rows, parse_blocks, parse_other};
 
 /// Rows to addresses, see [`TextKernel::parse_rows`](super::TextKernel::parse_rows).
 #[target_feature(enable = "sse4.1")]
-pub(super) fn parse_rows<R: Rows + ?Sized>(
-    rows: &R,
-    start: usize,
-    v4: &mut [u32],
-    others: &mut Vec<(usize, Parsed)>,
-) {
+pub(super) fn parse_rows<R: Rows + ?Sized>(rows: &R, start: usize, v4: &mut [u32], others: &mut Vec<(usize, Parsed)>) {
     // Closures, because a function with a target feature is no `Fn`; they take the feature over.
     parse_blocks(rows, start, v4, others, |row| parse_quad(row), |text| classify(text));
 }
@@ -156,10 +150,7 @@ fn from_array(bytes: &[u8; 16]) -> __m128i {
 /// is for all rows that are too long for a quad; no shape has its length.
 static BEHIND: [u32; 17] = behind();
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, which refuses an index out of bounds"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
 const fn behind() -> [u32; 17] {
     let mut behind = [0; 17];
     let mut len = 0;
@@ -191,10 +182,7 @@ const fn slot(separators: u32) -> usize {
     (separators.wrapping_mul(MULTIPLIER) >> 24) as usize
 }
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, which refuses an index out of bounds"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
 const fn shapes() -> [Shape; 256] {
     const UNUSED: Shape = Shape { order: [0x80; 16], separators: 0 };
     let mut shapes = [UNUSED; 256];

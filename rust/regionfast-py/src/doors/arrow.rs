@@ -33,8 +33,7 @@ pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Threads
         return Ok(answers);
     }
     for chunk in reader {
-        let chunk =
-            chunk.map_err(|error| PyValueError::new_err(format!("the Arrow stream broke off: {error}")))?;
+        let chunk = chunk.map_err(|error| PyValueError::new_err(format!("the Arrow stream broke off: {error}")))?;
         check_entries(chunk.as_ref())?;
         addresses.py().detach(|| extend(&mut answers, table, chunk.as_ref(), threads));
     }
@@ -49,9 +48,7 @@ fn check(kind: &DataType) -> PyResult<()> {
         DataType::FixedSizeBinary(4 | 16) | DataType::UInt32 | DataType::Null => Ok(()),
         // An empty dictionary may be of any type: pandas makes one of numbers where all rows are null.
         DataType::Dictionary(..) => Ok(()),
-        DataType::Struct(_) => {
-            Err(PyTypeError::new_err("a table has many columns: pass the one with the addresses"))
-        }
+        DataType::Struct(_) => Err(PyTypeError::new_err("a table has many columns: pass the one with the addresses")),
         _ => Err(PyTypeError::new_err(format!(
             "an Arrow column of {kind} holds no addresses: use text, binary or fixed-size binary of 4 or 16 bytes, uint32, or a \
              dictionary of these"

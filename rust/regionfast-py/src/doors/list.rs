@@ -20,11 +20,7 @@ const PIECE: usize = 1 << 16;
 const PIECE_BYTES: usize = 4 << 20;
 
 /// Looks up an iterable of texts, `ipaddress` objects, `None` and NaN.
-pub fn lookup_many(
-    table: &Table,
-    addresses: &Bound<'_, PyAny>,
-    threads: Option<NonZero<usize>>,
-) -> PyResult<Answers> {
+pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Option<NonZero<usize>>) -> PyResult<Answers> {
     let mut batch = Batch::new(addresses.py(), table, threads);
     if let Ok(list) = addresses.cast::<PyList>() {
         batch.reserve(list.len());
@@ -81,10 +77,7 @@ impl<'a, 'py> Batch<'a, 'py> {
             Ok(Some(OneAddress::Text(text))) => self.text.extend_from_slice(text),
             Ok(Some(OneAddress::Parsed(parsed))) => self.others.push((self.offsets.len() - 1, parsed)),
             Ok(None) => {
-                return Err(PyTypeError::new_err(format!(
-                    "addresses[{index}] is {}, not an address",
-                    kind(object)
-                )));
+                return Err(PyTypeError::new_err(format!("addresses[{index}] is {}, not an address", kind(object))));
             }
             Err(error) => return Err(error),
         }

@@ -16,11 +16,7 @@ use regionfast_core::table::Table;
 use regionfast_core::text::Parsed;
 
 /// The answers for a batch in any of the forms that `Addresses` names.
-pub fn lookup_many(
-    table: &Table,
-    addresses: &Bound<'_, PyAny>,
-    threads: Option<NonZero<usize>>,
-) -> PyResult<Answers> {
+pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Option<NonZero<usize>>) -> PyResult<Answers> {
     let py = addresses.py();
     if let Ok(array) = addresses.cast::<PyUntypedArray>() {
         return numpy::lookup_many(table, array, threads);
@@ -28,9 +24,7 @@ pub fn lookup_many(
     if let Some(array) = numpy_of_pandas(addresses)? {
         return numpy::lookup_many(table, array.cast()?, threads);
     }
-    if addresses.hasattr(intern!(py, "__arrow_c_array__"))?
-        || addresses.hasattr(intern!(py, "__arrow_c_stream__"))?
-    {
+    if addresses.hasattr(intern!(py, "__arrow_c_array__"))? || addresses.hasattr(intern!(py, "__arrow_c_stream__"))? {
         return arrow::lookup_many(table, addresses, threads);
     }
     refuse_scalars(addresses)?;

@@ -116,9 +116,7 @@ impl Foreign {
         }
         // SAFETY: inside the array, see its invariant and the assertion; `items` is ours, no part of the array, and
         // has room for the bytes, of which any are values of T.
-        unsafe {
-            ptr::copy_nonoverlapping(self.first.add(start * self.width), items.as_mut_ptr().cast(), bytes)
-        };
+        unsafe { ptr::copy_nonoverlapping(self.first.add(start * self.width), items.as_mut_ptr().cast(), bytes) };
         items.get_mut(..len).unwrap_or_default()
     }
 }
@@ -134,8 +132,7 @@ impl Column for Foreign {
 
     fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], wrappings: &mut [u8]) {
         let piece = (PIECE_BYTES / self.width.max(1)).max(1);
-        let (mut integers, mut sixteens, mut bytes) =
-            (Vec::<u32>::new(), Vec::<[u8; 16]>::new(), Vec::<u8>::new());
+        let (mut integers, mut sixteens, mut bytes) = (Vec::<u32>::new(), Vec::<[u8; 16]>::new(), Vec::<u8>::new());
         let mut wrappings = wrappings.chunks_mut(piece);
         for (slots, at) in slots.chunks_mut(piece).zip((start..).step_by(piece)) {
             let (count, wrappings) = (slots.len(), wrappings.next().unwrap_or_default());
