@@ -227,13 +227,16 @@ def text(value: str) -> bytes:
 
 CLAIMS = {
     "kind": "x",
-    "level": "country",
-    "ipv6": "true",
-    "unwrap": "true",
-    "registry-date": "2025-10-09",
+    "description": "",
+    "attribution": "",
     "built-at": "5",
+    "registry-date": "2025-10-09",
+    "ipv6": "true",
+    "warnings": "",
+    "level": "country",
+    "unwrap": "true",
+    "nat64": "",
 }
-SEGMENT = struct.pack("<I", 1) + bytes([0])
 ZONES = [  # of ::ffff:0:0/96, 64:ff9b::/96, 2001::/32, 2002::/16
     (0xFFFF << 32, 1 << 48),
     (0x64FF9B << 96, (0x64FF9B << 96) + (1 << 32)),
@@ -295,6 +298,13 @@ HOSTILE = {
     "zones without unwrap": sealed(claims=CLAIMS | {"unwrap": "false"}),
     "a NAT64 prefix without its zone": sealed(claims=CLAIMS | {"nat64": "2a00:64::/96"}),
     "NAT64 of a wrong length": sealed(claims=CLAIMS | {"nat64": "2a00:64::/97"}),
+    "a date with a leading zero": sealed(claims=CLAIMS | {"built-at": "05"}),
+    "claims in another order": sealed(claims=dict(reversed(CLAIMS.items()))),
+    "a claim too many": sealed(claims=CLAIMS | {"more": ""}),
+    "regions out of order": sealed(labels=[(1, "US"), (1, "CN")]),
+    "a region twice": sealed(labels=[(1, "CN"), (1, "CN")]),
+    "overrides before the database": sealed(labels=[(2, "CN"), (1, "US")]),
+    "a distance longer than it has to be": sealed(v4=struct.pack("<I", 2) + b"\x98\x81\x00" + bytes([0, 8])),
     "evidence 4": sealed(labels=[(4, "CN"), (1, "US")]),
     "evidence 0": sealed(labels=[(0, "CN"), (1, "US")]),
     "a status as a region": sealed(labels=[(1, "A1"), (1, "US")]),

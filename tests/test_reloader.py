@@ -54,7 +54,8 @@ def test_a_failed_reload_keeps_the_last_good_table(path: Path, damage: str | Non
     assert reloader.table is good
     path.write_text("1.0.0.0/8,TW\n", encoding="utf-8")
     assert reloader.reload()
-    assert (reloader.failed_since, reloader.error) == (None, None)
+    now: tuple[object, object] = (reloader.failed_since, reloader.error)
+    assert now == (None, None)
     assert reloader.loaded_at >= since
 
 

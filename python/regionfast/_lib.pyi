@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from regionfast.types import Address, Addresses, Evidence, Region, Status, TableInfo, Unwrapped
 
-__all__: list[str]
+__all__ = ["Lookup", "RegionArray", "Table", "__version__", "cpu_features", "kernels", "open_table"]
+
 __version__: Final[str]
 
 def open_table(

@@ -200,7 +200,7 @@ pub(crate) fn fixed_labels() -> [Label; FIRST_REGION as usize] {
 }
 
 /// The order of slots: evidence first, so that overrides never renumber what the database placed, then code.
-fn order(label: &Label) -> (bool, Evidence, &str) {
+pub(crate) fn order(label: &Label) -> (bool, Evidence, &str) {
     let code = match &label.place {
         Place::Region(code) => code,
         Place::Status(_) => "",

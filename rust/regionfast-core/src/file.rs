@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::build::{Claims, Content, fixed_labels};
+use crate::build::{Claims, Content, fixed_labels, order};
 use crate::database::Level;
 use crate::error::{Error, Result};
 use crate::range::{Bits, Range, Segments};
@@ -79,21 +79,7 @@ fn body(content: &Content) -> Vec<u8> {
     let mut out = Writer(Vec::with_capacity(4096 + 4 * (content.v4.len() + content.v6.len())));
     out.0.extend_from_slice(MAGIC);
 
-    let claims = &content.claims;
-    let unwrapping = &content.unwrapping;
-    let nat64: Vec<String> = unwrapping.nat64().iter().map(ToString::to_string).collect();
-    let pairs = [
-        ("kind", claims.kind.clone()),
-        ("description", claims.description.clone()),
-        ("attribution", claims.attribution.clone()),
-        ("built-at", claims.built_at.map_or_else(String::new, |seconds| seconds.to_string())),
-        ("registry-date", claims.registry_date.clone()),
-        ("ipv6", claims.has_v6.to_string()),
-        ("warnings", claims.warnings.join("\n")),
-        ("level", content.level.name().to_owned()),
-        ("unwrap", unwrapping.is_enabled().to_string()),
-        ("nat64", nat64.join(" ")),
-    ];
+    let pairs = pairs(&content.claims, content.level, &content.unwrapping);
     out.number(pairs.len() as u32);
     for (key, value) in &pairs {
         out.text(key);
@@ -114,6 +100,23 @@ fn body(content: &Content) -> Vec<u8> {
     out.ranges(&content.overrides_v4);
     out.ranges(&content.overrides_v6);
     out.0
+}
+
+/// What a table claims, in the order in which it is written.
+fn pairs(claims: &Claims, level: Level, unwrapping: &Unwrapping) -> [(&'static str, String); 10] {
+    let nat64: Vec<String> = unwrapping.nat64().iter().map(ToString::to_string).collect();
+    [
+        ("kind", claims.kind.clone()),
+        ("description", claims.description.clone()),
+        ("attribution", claims.attribution.clone()),
+        ("built-at", claims.built_at.map_or_else(String::new, |seconds| seconds.to_string())),
+        ("registry-date", claims.registry_date.clone()),
+        ("ipv6", claims.has_v6.to_string()),
+        ("warnings", claims.warnings.join("\n")),
+        ("level", level.name().to_owned()),
+        ("unwrap", unwrapping.is_enabled().to_string()),
+        ("nat64", nat64.join(" ")),
+    ]
 }
 
 fn is_wide(labels: usize) -> bool {
@@ -276,35 +279,43 @@ impl<'a> Input<'a> {
     }
 
     fn claims(&mut self) -> Result<(Claims, Level, Unwrapping)> {
-        let mut claims = Claims::default();
-        let mut level = None;
-        let mut unwraps = true;
-        let mut nat64 = Vec::new();
-        for _ in 0..self.count(8)? {
-            let key = self.text()?;
-            let at = self.at;
-            let value = self.text()?;
-            let wrong = || Error::corrupt(at, format!("`{key}` has an impossible value"));
-            match key {
-                "kind" => value.clone_into(&mut claims.kind),
-                "description" => value.clone_into(&mut claims.description),
-                "attribution" => value.clone_into(&mut claims.attribution),
-                "registry-date" => value.clone_into(&mut claims.registry_date),
-                "built-at" if value.is_empty() => {}
-                "built-at" => claims.built_at = Some(value.parse().map_err(|_| wrong())?),
-                "ipv6" => claims.has_v6 = value.parse().map_err(|_| wrong())?,
-                "warnings" => claims.warnings = value.lines().map(str::to_owned).collect(),
-                "level" => level = Some(value.parse().map_err(|_| wrong())?),
-                "unwrap" => unwraps = value.parse().map_err(|_| wrong())?,
-                "nat64" => {
-                    let prefixes: Result<Vec<Nat64Prefix>> = value.split_whitespace().map(str::parse).collect();
-                    nat64 = prefixes.map_err(|_| wrong())?;
-                }
-                _ => return Err(Error::corrupt(at, "a claim that this version does not know")),
-            }
+        let begin = self.at;
+        let count = self.count(8)?;
+        let mut read = Vec::with_capacity(count);
+        for _ in 0..count {
+            read.push((self.text()?, self.text()?));
         }
-        let level = level.ok_or_else(|| Error::corrupt(self.at, "the claims lack `level`"))?;
-        Ok((claims, level, Unwrapping::new(unwraps, &nat64)?))
+        let value = |wanted: &str| {
+            let found = read.iter().find(|(key, _)| *key == wanted);
+            found.map(|&(_, value)| value).ok_or_else(|| Error::corrupt(begin, format!("the claims lack `{wanted}`")))
+        };
+        let wrong = |key: &str| Error::corrupt(begin, format!("the claim `{key}` has an impossible value"));
+        let flag = |key: &str| value(key)?.parse::<bool>().map_err(|_| wrong(key));
+        let claims = Claims {
+            kind: value("kind")?.to_owned(),
+            description: value("description")?.to_owned(),
+            attribution: value("attribution")?.to_owned(),
+            built_at: match value("built-at")? {
+                "" => None,
+                seconds => Some(seconds.parse().map_err(|_| wrong("built-at"))?),
+            },
+            registry_date: value("registry-date")?.to_owned(),
+            has_v6: flag("ipv6")?,
+            warnings: match value("warnings")? {
+                "" => Vec::new(),
+                lines => lines.split('\n').map(str::to_owned).collect(),
+            },
+        };
+        let level = value("level")?.parse().map_err(|_| wrong("level"))?;
+        let nat64: Result<Vec<Nat64Prefix>> = value("nat64")?.split_whitespace().map(str::parse).collect();
+        let unwrapping = Unwrapping::new(flag("unwrap")?, &nat64.map_err(|_| wrong("nat64"))?);
+        let unwrapping = unwrapping.map_err(|_| wrong("nat64"))?;
+        // One content has one form, so that equal digests and equal contents are the same thing.
+        let written = pairs(&claims, level, &unwrapping);
+        if !written.iter().map(|(key, value)| (*key, value.as_str())).eq(read.iter().copied()) {
+            return Err(Error::corrupt(begin, "the claims are not as this version writes them"));
+        }
+        Ok((claims, level, unwrapping))
     }
 
     fn labels(&mut self) -> Result<Vec<Label>> {
@@ -328,6 +339,10 @@ impl<'a> Input<'a> {
                     labels.push(Label { place: Place::Region(same), evidence });
                 }
                 _ => return Err(Error::corrupt(at, "a region that is no region code")),
+            }
+            let last = labels.iter().rev().take(2).map(order);
+            if labels.len() > fixed_labels().len() + 1 && !last.is_sorted_by(|after, before| before < after) {
+                return Err(Error::corrupt(at, "regions out of order"));
             }
         }
         Ok(labels)
@@ -368,7 +383,7 @@ impl<'a> Input<'a> {
         Segments::from_parts(starts, slots).map_err(|error| Error::corrupt(at, error.to_string()))
     }
 
-    /// `None` where the distance is beyond 128 bits.
+    /// `None` where the distance is beyond 128 bits, or written in more groups than it needs.
     fn distance(&mut self) -> Result<Option<u128>> {
         let [first] = self.array()?;
         let exponent = u32::from(first & 0x7f);
@@ -387,6 +402,9 @@ impl<'a> Input<'a> {
             odd |= bits << shift;
             shift += 7;
             more = group & 0x80 != 0;
+            if group == 0 {
+                return Ok(None); // longer than it has to be
+            }
         }
         Ok(Some(odd << exponent).filter(|distance| distance >> exponent == odd))
     }

@@ -29,6 +29,8 @@ pub mod file;
 pub mod lookup;
 pub mod mmdb;
 pub mod open;
+#[doc(hidden)]
+pub mod oracle;
 pub mod overrides;
 pub mod prefix;
 pub mod range;
