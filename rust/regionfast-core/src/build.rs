@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::database::{Database, Level};
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::file;
+use crate::level::Level;
 use crate::overrides::Overrides;
 use crate::range::{Bits, Range, Segments};
 use crate::slot::{Evidence, FIRST_REGION, Label, MAX_LABELS, OVERRIDDEN_RELAY, Place, Slot, Status, UNDECIDED};

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::build::{Claims, Content, fixed_labels, order};
-use crate::database::Level;
 use crate::error::{Error, Result};
+use crate::level::Level;
 use crate::range::{Bits, Range, Segments};
 use crate::region;
 use crate::slot::{Evidence, FIRST_REGION, Label, MAX_LABELS, Place, Slot, Status, UNDECIDED};

@@ -26,6 +26,7 @@ pub mod database;
 pub mod delimited;
 pub mod error;
 pub mod file;
+pub mod level;
 pub mod lookup;
 pub mod mmdb;
 pub mod open;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::Content;
-use crate::database::{Database, Level, ReadOptions};
+use crate::database::{Database, ReadOptions};
 use crate::error::{Error, Result};
 use crate::file;
+use crate::level::Level;
 use crate::overrides::Overrides;
 use crate::table::Table;
 use crate::unwrap::{Nat64Prefix, Unwrapping};

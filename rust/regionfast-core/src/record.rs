@@ -15,8 +15,9 @@ use std::fmt;
 use maxminddb::{LookupResult, MaxMindDbError, PathElement};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::database::{Level, ReadOptions};
+use crate::database::ReadOptions;
 use crate::error::{Error, Result};
+use crate::level::Level;
 use crate::region;
 use crate::slot::{Evidence, Label, Place, Slot, Status};
 

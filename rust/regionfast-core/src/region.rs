@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::database::Level;
+use crate::level::Level;
 use crate::slot::{Place, Status};
 
 /// Longest text of a subdivision, in bytes. Names in databases have at most 49.

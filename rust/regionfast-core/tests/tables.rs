@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use regionfast_core::build::Content;
-use regionfast_core::database::{Database, Level, ReadOptions};
+use regionfast_core::database::{Database, ReadOptions};
+use regionfast_core::level::Level;
 use regionfast_core::lookup::{Answers, Kernel};
 use regionfast_core::oracle::{Oracle, Row};
 use regionfast_core::overrides::Overrides;
