@@ -62,6 +62,11 @@ def answer(table: rf.Table) -> list[str | None]:
     return table.lookup_many(["8.8.8.8", "114.114.114.114", "10.0.0.1"]).to_list()
 
 
+# Python 3.12 and newer warn of any fork beside threads, such as those that NumPy starts.
+FORKS = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+@FORKS
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_child_processes_answer_alike(table: rf.Table, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
@@ -72,6 +77,7 @@ def test_child_processes_answer_alike(table: rf.Table, method: str) -> None:
         assert pool.map_async(answer, [table] * 2).get(timeout=60) == [["US", "CN", None]] * 2
 
 
+@FORKS
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_uses_its_copy(table: rf.Table) -> None:
     expected = table.lookup_many(NUMBERS, threads=2).slots
