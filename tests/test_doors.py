@@ -5,7 +5,10 @@ from __future__ import annotations
 import decimal
 import hashlib
 import ipaddress
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -335,3 +338,236 @@ def test_objects_beside_texts_in_later_pieces(table: rf.Table) -> None:
     assert where.unwrapped.sum() == 1
     assert where.status[69_999] == rf.Status.MISSING
     assert where.counts() == {"US": 69_998, "CN": 1, "missing": 1}
+
+
+class OneStream:
+    """What a record batch reader of one column looks like: a stream that is read once, and no length."""
+
+    def __init__(self, chunks: pa.ChunkedArray) -> None:
+        self.chunks = chunks
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.chunks.__arrow_c_stream__(requested_schema)
+
+
+INTEGERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+ROWS = ["8.8.8.8", None, "::ffff:114.114.114.114", "x", "", "8.8.8.8", None, "2400:3200::1", "10.0.0.1", None, "-"]
+
+
+@pytest.mark.parametrize("keys", INTEGERS, ids=str)
+@pytest.mark.parametrize("entries", [pa.utf8(), pa.large_utf8(), pa.string_view()], ids=str)
+def test_dictionaries_of_every_key(table: rf.Table, keys: pa.DataType, entries: pa.DataType) -> None:
+    expected = digest(table.lookup_many(ROWS))
+    texts = ["never looked at", *dict.fromkeys(text for text in ROWS if text is not None), None]
+    # Some nulls are in the keys, and one is in the entries.
+    indices = [None if row is None and at % 2 else texts.index(row) for at, row in enumerate(ROWS)]
+    array = pa.DictionaryArray.from_arrays(pa.array(indices, keys), pa.array(texts, entries))
+    assert array.to_pylist() == ROWS
+    assert digest(table.lookup_many(array)) == expected
+    longer = pa.DictionaryArray.from_arrays(pa.array([0, *indices, 0], keys), pa.array(texts, entries))
+    assert digest(table.lookup_many(longer.slice(1, len(ROWS)))) == expected
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 8, 9])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.utf8(),
+        pa.large_utf8(),
+        pa.string_view(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.binary_view(),
+        pa.binary(16),
+        pa.uint32(),
+    ],
+    ids=str,
+)
+def test_slices_with_nulls_at_every_offset(table: rf.Table, kind: pa.DataType, start: int) -> None:
+    addresses = [ipaddress.ip_address(f"8.8.{n}.{n}") if n % 3 else None for n in range(29)]
+    expected = table.lookup_many(addresses).to_list()
+
+    def cell(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> object:
+        if pa.types.is_uint32(kind):
+            return int(address)
+        if kind == pa.binary(16):
+            return ipaddress.ip_address(f"::ffff:{address}").packed
+        return str(address) if kind in {pa.utf8(), pa.large_utf8(), pa.string_view()} else address.packed
+
+    whole = pa.array([None if address is None else cell(address) for address in addresses], kind)
+    part = whole.slice(start, 17)
+    where = table.lookup_many(part)
+    assert where.to_list() == expected[start : start + 17]
+    assert (where.status == rf.Status.MISSING).tolist() == [row is None for row in addresses[start : start + 17]]
+    wrapped = [row is not None and kind == pa.binary(16) for row in addresses[start : start + 17]]
+    assert (where.unwrapped == rf.Unwrapped.MAPPED).tolist() == wrapped
+    stream = OneStream(pa.chunked_array([whole.slice(0, start), part, whole.slice(start + 17)]))
+    assert table.lookup_many(stream).to_list() == expected
+
+
+def test_a_dictionary_of_dictionaries_is_read_to_the_bottom(table: rf.Table) -> None:
+    """Entries of a wrong type are refused at any depth, and never "missing"."""
+    keys = pa.array([1, 0], pa.int8())
+    texts = pa.DictionaryArray.from_arrays(keys, pa.array(["8.8.8.8", "114.114.114.114"]))
+    assert table.lookup_many(pa.DictionaryArray.from_arrays(keys, texts)).to_list() == ["US", "CN"]
+    numbers = pa.DictionaryArray.from_arrays(keys, pa.array([5, 6]))
+    for wrong in (numbers, pa.DictionaryArray.from_arrays(keys, numbers)):
+        with pytest.raises(TypeError, match="addresses"):
+            table.lookup_many(wrong)
+
+
+def test_the_other_containers_of_pandas_and_polars(table: rf.Table) -> None:
+    texts = ["8.8.8.8", None, "x", "8.8.8.8", "::ffff:114.114.114.114"]
+    expected = digest(table.lookup_many(texts))
+    appended = pl.Series(texts[:2], dtype=pl.String).append(pl.Series(texts[2:], dtype=pl.String))
+    assert appended.n_chunks() == 2
+    doors: list[Any] = [
+        pd.array(texts, dtype="string"),
+        pd.array(texts, dtype="str"),
+        pd.Categorical(texts),
+        pd.CategoricalIndex(texts),
+        pd.Index(texts, dtype="string"),
+        pd.Series(texts, index=[9, 9, 3, 2, 1]),
+        pd.Series([*texts, "y"], dtype="str").iloc[:-1],
+        pd.Series(["y", *texts], dtype=object)[1:],
+        pd.DataFrame({"dtype": texts, "b": 1})["dtype"],
+        appended,
+        pl.Series(texts, dtype=pl.Enum(["8.8.8.8", "::ffff:114.114.114.114", "x"])),
+        pl.Series(["y", *texts]).slice(1),
+        pl.DataFrame({"a": texts})["a"],
+    ]
+    for door in doors:
+        assert digest(table.lookup_many(door)) == expected, door
+    numbers = pd.Series([134744072, None], dtype="UInt32")
+    assert table.lookup_many(numbers).to_list() == ["US", None]
+    assert table.lookup_many(pd.Index(np.array([134744072], np.uint32))).to_list() == ["US"]
+
+
+def test_the_other_arrays_of_numpy(table: rf.Table, tmp_path: Path) -> None:
+    texts = ["8.8.8.8", "2400:3200::1", "::ffff:114.114.114.114", "x"]
+    expected = digest(table.lookup_many(texts))
+    mapped = np.memmap(tmp_path / "map", dtype="S22", mode="w+", shape=4)
+    mapped[:] = [text.encode() for text in texts]
+    fields = np.array([(1, text) for text in texts], dtype=[("n", "i8"), ("text", "U22")])
+    doors: list[Any] = [
+        np.array(texts).astype(">U22"),
+        np.array(texts).astype("<U60")[::-1][::-1],
+        np.array(texts, dtype="U22").reshape(2, 2).ravel(order="F")[[0, 2, 1, 3]],
+        mapped,
+        fields["text"],
+        np.array([np.str_(text) for text in texts], dtype=object),
+        list(np.array(texts)),
+    ]
+    for door in doors:
+        assert digest(table.lookup_many(door)) == expected, door
+    nothing = np.zeros(3, dtype=[("a", "S0"), ("b", "U0")])
+    for name in ("a", "b"):
+        assert table.lookup_many(nothing[name]).status.tolist() == [rf.Status.MISSING] * 3
+
+
+def test_subclasses_of_what_is_taken_are_taken(table: rf.Table) -> None:
+    class Text(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            raise AssertionError("asked for another text than its own")
+
+    class Own(ipaddress.IPv4Address):
+        __slots__ = ()
+
+    where = table.lookup_many([Text("8.8.8.8"), Own("8.8.8.8"), ipaddress.IPv6Address("fe80::1%eth0")])
+    assert where.to_list() == ["US", "US", None]
+    assert where.status[2] == rf.Status.PRIVATE
+
+
+def test_an_iterator_that_breaks_off_breaks_the_call(table: rf.Table) -> None:
+    def broken(count: int) -> Iterator[str]:
+        yield from ["8.8.8.8"] * count
+        raise ZeroDivisionError("mine")
+
+    for count in (0, 1, 70_000):
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            table.lookup_many(broken(count))
+
+
+def test_an_index_counts_from_the_first_row_of_all(table: rf.Table) -> None:
+    """In whichever piece, chunk or thread the row is."""
+    texts: list[Any] = ["8.8.8.8"] * 150_000
+    texts[140_001] = "bad"
+    texts[140_002] = "worse"
+    chunks = pa.chunked_array([texts[:100_000], texts[100_000:]])
+    for batch in (texts, iter(texts), np.array(texts), np.array(texts, object), chunks, chunks.dictionary_encode()):
+        with pytest.raises(rf.AddressError, match=r"addresses\[140001\]") as raised:
+            table.lookup_many(batch, errors="raise", threads=2)
+        assert raised.value.index == 140_001
+        assert "bad" not in str(raised.value)
+    texts[140_001] = 5
+    for batch in (texts, tuple(texts), iter(texts), np.array(texts, object)):
+        with pytest.raises(TypeError, match=r"addresses\[140001\] is int"):
+            table.lookup_many(batch)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.float32("nan"),
+        np.datetime64("NaT"),
+        np.bool_(True),
+        np.int64(5),
+        2**200,
+        float("inf"),
+        0.0,
+        frozenset(),
+        range,
+    ],
+    ids=repr,
+)
+def test_more_objects_that_are_no_addresses(table: rf.Table, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"addresses\[1\]"):
+        table.lookup_many(["8.8.8.8", wrong])
+    for ask in (table.lookup, table.region):
+        with pytest.raises(TypeError, match="an address is a text"):
+            ask(wrong)
+
+
+def test_a_thing_that_lies_about_being_arrow_is_refused(table: rf.Table) -> None:
+    class Liar:
+        def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+            return "no", "capsules"
+
+    class Breaker:
+        def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+            raise ZeroDivisionError("mine")
+
+    with pytest.raises((TypeError, ValueError)):
+        table.lookup_many(Liar())
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        table.lookup_many(Breaker())
+
+
+def test_pandas_objects_are_objects(table: rf.Table) -> None:
+    """A column of Python objects holds what a list may hold, and errors have the index of the row."""
+    objects = [ipaddress.ip_address("8.8.8.8"), "114.114.114.114", None, float("nan"), pd.NA, "x"]
+    for column in (pd.Series(objects, dtype=object), pd.Index(objects, dtype=object)):
+        where = table.lookup_many(column)
+        assert where.to_list() == ["US", "CN", None, None, None, None]
+        assert where.status.tolist()[2:] == [rf.Status.MISSING] * 3 + [rf.Status.INVALID]
+    for wrong in (5, b"8.8.8.8", True, ["8.8.8.8"]):
+        for column in (pd.Series(["8.8.8.8", wrong], dtype=object), pd.Index(["8.8.8.8", wrong], dtype=object)):
+            with pytest.raises(TypeError, match=r"addresses\[1\] is"):
+                table.lookup_many(column)
+
+
+def test_numbers_and_objects_of_pandas_need_no_pyarrow() -> None:
+    program = """
+import sys
+sys.modules["pyarrow"] = None  # as where it is not installed
+import numpy, pandas
+import regionfast as rf
+table = rf.open()
+numbers = numpy.array([0x08080808], numpy.uint32)
+for column in (pandas.Series(numbers), pandas.Index(numbers), pandas.Series(["8.8.8.8"], dtype=object)):
+    assert table.lookup_many(column).to_list() == ["US"], column
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from databases import country, write_mmdb
 from regionfast.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +46,21 @@ def test_commands_exist() -> None:
         for word in words:
             if word.startswith("-") and len(word) > 1:
                 assert word.partition("=")[0] in options, line
+
+
+def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, where the files that they name are."""
+    monkeypatch.chdir(tmp_path)
+    Path("addresses.txt").write_text("8.8.8.8\n2404:c800::1\n", encoding="utf-8")
+    write_mmdb(Path("GeoLite2-City.mmdb"), {"8.0.0.0/8": country("US", None, "CA")}, kind="GeoLite2-City")
+    for line in "\n".join(blocks("sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["regionfast"]:
+            command, _, source = " ".join(words[1:]).partition(" < ")
+            stdin = Path(source).read_bytes() if source else None
+            ran = CliRunner().invoke(main, command.split(), input=stdin)
+            assert ran.exit_code == 0, (line, ran.output)
+            assert ran.output, line
 
 
 def test_make_targets_exist() -> None:

@@ -102,13 +102,13 @@ class Reloader:
         with self._lock:
             try:
                 table = open(self._path, **self._options)
+                changed = table.info.digest != self._table.info.digest
             except (ValueError, OSError) as error:
                 self._error = error
                 self._failed_since = self._failed_since or datetime.now(UTC)
                 return False
             self._error = self._failed_since = None
-            self._loaded_at = datetime.now(UTC)
-            changed = table.info.digest != self._table.info.digest
             if changed:
                 self._table = table
+                self._loaded_at = datetime.now(UTC)
             return changed

@@ -26,6 +26,9 @@ impl Default for ReadOptions {
     }
 }
 
+/// The last second of the year 9999, beyond which calendars have no dates.
+pub(crate) const LATEST: u64 = 253_402_300_799;
+
 /// What a database says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {

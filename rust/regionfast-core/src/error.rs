@@ -74,6 +74,15 @@ impl Error {
         Self::InFile { path: path.to_owned(), source: Box::new(self) }
     }
 
+    /// Text from a file as it may stand in a message: one line of at most 64 characters, none of which commands a
+    /// terminal.
+    #[must_use]
+    pub fn shown(text: &str) -> String {
+        let plain = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+        let rest = if text.chars().nth(64).is_some() { "…" } else { "" };
+        text.chars().take(64).map(plain).chain(rest.chars()).collect()
+    }
+
     pub(crate) fn corrupt(offset: usize, message: impl Into<String>) -> Self {
         Self::Corrupt { offset: offset as u64, message: message.into() }
     }

@@ -21,10 +21,12 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
 use crate::build::{Claims, Content, fixed_labels, order};
+use crate::database::LATEST;
 use crate::error::{Error, Result};
 use crate::level::Level;
 use crate::range::{Bits, Range, Segments};
@@ -56,10 +58,12 @@ pub fn write(content: &Content) -> Vec<u8> {
 /// # Errors
 /// What the operating system says.
 pub fn save(content: &Content, path: &Path) -> std::io::Result<()> {
+    static SAVES: AtomicU64 = AtomicU64::new(0);
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
+    beside.push(format!(".{}.{}.part", std::process::id(), SAVES.fetch_add(1, Ordering::Relaxed)));
     let beside = PathBuf::from(beside);
-    let written = File::create(&beside)
+    // Never a file, or a link, that somebody else has put there.
+    let written = File::create_new(&beside)
         .and_then(|mut file| file.write_all(&write(content)).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
@@ -196,10 +200,9 @@ pub fn read(bytes: &[u8]) -> Result<Content> {
     }
     let mut input = Input { bytes: body, at: MAGIC.len() };
     let (claims, level, unwrapping) = input.claims()?;
-    let labels = input.labels()?;
-    let wide = is_wide(labels.len());
-    let v4 = input.segments::<u32>(wide, labels.len())?;
-    let v6 = input.segments::<u128>(wide, labels.len())?;
+    let labels = input.labels(level)?;
+    let v4 = input.segments::<u32>(&labels)?;
+    let v6 = input.segments::<u128>(&labels)?;
     let overrides_v4 = input.ranges(&labels)?;
     let overrides_v6 = input.ranges(&labels)?;
     if input.at != body.len() {
@@ -297,7 +300,10 @@ impl<'a> Input<'a> {
             attribution: value("attribution")?.to_owned(),
             built_at: match value("built-at")? {
                 "" => None,
-                seconds => Some(seconds.parse().map_err(|_| wrong("built-at"))?),
+                seconds => {
+                    let seconds = seconds.parse().ok().filter(|&seconds: &u64| seconds <= LATEST);
+                    Some(seconds.ok_or_else(|| wrong("built-at"))?)
+                }
             },
             registry_date: value("registry-date")?.to_owned(),
             has_v6: flag("ipv6")?,
@@ -318,7 +324,7 @@ impl<'a> Input<'a> {
         Ok((claims, level, unwrapping))
     }
 
-    fn labels(&mut self) -> Result<Vec<Label>> {
+    fn labels(&mut self, level: Level) -> Result<Vec<Label>> {
         let mut labels = fixed_labels().to_vec();
         let count = self.count(5)?;
         if count > MAX_LABELS {
@@ -335,8 +341,8 @@ impl<'a> Input<'a> {
             let code = self.text()?;
             // The same door as for a database, so that a file cannot bring in `CN-HK` or a status.
             match region::place(code) {
-                Some(Place::Region(same)) if *same == *code => {
-                    labels.push(Label { place: Place::Region(same), evidence });
+                Some(place) if level.of(place.clone()) == Place::Region(Arc::from(code)) => {
+                    labels.push(Label { place, evidence });
                 }
                 _ => return Err(Error::corrupt(at, "a region that is no region code")),
             }
@@ -348,7 +354,8 @@ impl<'a> Input<'a> {
         Ok(labels)
     }
 
-    fn segments<T: Bits>(&mut self, wide: bool, labels: usize) -> Result<Segments<T>> {
+    fn segments<T: Bits>(&mut self, labels: &[Label]) -> Result<Segments<T>> {
+        let wide = is_wide(labels.len());
         let at = self.at;
         let count = self.count(if wide { 3 } else { 2 })?;
         let mut starts = Vec::with_capacity(count);
@@ -374,7 +381,8 @@ impl<'a> Input<'a> {
         let zone = |slot: Slot| slot == ZONE && T::WIDTH == u128::WIDTH;
         // A row of text is invalid or missing, a stored range never.
         let possible = |slot: Slot| {
-            zone(slot) || matches!(slot, 0..=2 | 5) || (slot >= FIRST_REGION && usize::from(slot) < labels)
+            let label = labels.get(usize::from(slot)).filter(|_| slot >= FIRST_REGION);
+            zone(slot) || matches!(slot, 0..=2 | 5) || label.is_some_and(|label| label.evidence != Evidence::Override)
         };
         if let Some(wrong) = slots.iter().position(|&slot| !possible(slot)) {
             return Err(Error::corrupt(slots_at, format!("range {wrong} has an impossible slot")));

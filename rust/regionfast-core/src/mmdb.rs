@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use maxminddb::{MaxMindDbError, Reader};
 
-use crate::database::{About, Database, Labels, ReadOptions};
+use crate::database::{About, Database, LATEST, Labels, ReadOptions};
 use crate::error::{Error, Result};
 use crate::range::{Bits, Range, Segments, SegmentsBuilder};
 use crate::record::{self, Fields, Texts};
@@ -43,6 +43,9 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Database> {
     let v4 = tree.segments::<u32>(tree.ipv4_root, None, &mut regions, &mut budget)?;
     let v6 = if tree.is_v6 { Some(tree.segments::<u128>(0, tree.alias(), &mut regions, &mut budget)?) } else { None };
     let metadata = reader.metadata();
+    if metadata.build_epoch > LATEST {
+        return Err(Error::field("build_epoch", "a date beyond the year 9999"));
+    }
     let (labels, mut warnings) = regions.finish()?;
     if v6.is_none() {
         warnings.push("the database has no IPv6: every IPv6 address that is not special is unknown".into());

@@ -202,16 +202,8 @@ impl<T: Bits> Segments<T> {
     /// single questions and for checking tables.
     #[must_use]
     pub fn find(&self, address: T) -> (Range<T>, Slot) {
-        self.find_among(0..self.len(), address)
-    }
-
-    /// The same where the index of the segment is known to be one of these. O(log of their number).
-    #[must_use]
-    pub fn find_among(&self, indices: std::ops::Range<usize>, address: T) -> (Range<T>, Slot) {
-        let first = indices.start;
-        let starts = self.starts.get(first..indices.end.min(self.len())).unwrap_or_default();
-        // At least one start is not above the address: that of the segment.
-        let above = first + starts.partition_point(|start| *start <= address);
+        // At least one start, which is zero, is not above the address.
+        let above = self.starts.partition_point(|start| *start <= address);
         self.at(above.saturating_sub(1)).unwrap_or((Range::ALL, Slot::default()))
     }
 

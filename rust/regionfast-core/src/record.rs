@@ -143,7 +143,7 @@ fn available(records: &[Found<'_>]) -> String {
     if paths.is_empty() {
         return "no text fields at all".to_owned();
     }
-    let shown: Vec<String> = paths.iter().take(40).map(|path| format!("`{path}`")).collect();
+    let shown: Vec<String> = paths.iter().take(40).map(|path| format!("`{}`", Error::shown(path))).collect();
     shown.join(", ") + if paths.len() > 40 { ", …" } else { "" }
 }
 

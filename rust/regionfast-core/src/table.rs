@@ -159,7 +159,7 @@ impl Table {
         if let Some((inner, wrapping)) = self.content.unwrapping.unwrap(bits) {
             return Found { slot: self.slot_v4(inner), judged: Address::V4(inner), wrapping };
         }
-        let (_, slot) = self.v6.find_among(self.tree.segments((bits >> 64) as u64), bits);
+        let slot = self.tree.decide((bits >> 64) as u64, bits as u64);
         // A zone without an IPv4 address inside, as RFC 6052 forbids.
         let slot = if slot == UNDECIDED { Status::Reserved.slot() } else { slot };
         Found { slot, judged: Address::V6(bits), wrapping: Wrapping::None }
@@ -173,7 +173,17 @@ impl Table {
     pub fn network(&self, judged: Address) -> Network {
         match judged {
             Address::V4(bits) => Network::V4(Prefix::around(bits, self.v4.find(bits).0)),
-            Address::V6(bits) => Network::V6(Prefix::around(bits, self.v6.find(bits).0)),
+            Address::V6(bits) => {
+                let (mut range, slot) = self.v6.find(bits);
+                if slot == UNDECIDED {
+                    // In a zone, but not unwrapped for its octet 8 (bits 64 to 71): so is all that shares its first set bit.
+                    let octet = (bits >> 56) as u8;
+                    let host = 128 - (65 + octet.leading_zeros().min(7));
+                    range.first = bits >> host << host;
+                    range.last = range.first | (u128::MAX >> (128 - host));
+                }
+                Network::V6(Prefix::around(bits, range))
+            }
         }
     }
 

@@ -235,7 +235,8 @@ impl Table {
     fn __repr__(&self) -> String {
         let claims = &self.core.content().claims;
         let regions = self.codes.iter().flatten().count();
-        format!("<Table {} {} {regions} regions>", claims.kind, self.core.content().level.name())
+        let kind = regionfast_core::Error::shown(&claims.kind);
+        format!("<Table {kind} {} {regions} regions>", self.core.content().level.name())
     }
 }
 

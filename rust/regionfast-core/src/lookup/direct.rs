@@ -17,6 +17,7 @@
 //! `leaves[base + 0b010]`.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::error::{Error, Result};
 use crate::range::Segments;
@@ -65,6 +66,7 @@ impl Direct {
             leaves: Vec::new(),
             constant: HashMap::new(),
             rows: HashMap::new(),
+            hasher: RandomState::new(),
         };
         let mut directory = Box::new([0; DIRECTORY_LEN]);
         let mut block = 0;
@@ -135,7 +137,9 @@ struct Builder<'a> {
     middle: Vec<u32>,
     leaves: Vec<Slot>,
     constant: HashMap<Slot, u32>,
-    rows: HashMap<Box<[Slot]>, u32>,
+    /// Row entries by the hash of their slots; of two rows with one hash, the later.
+    rows: HashMap<u64, u32>,
+    hasher: RandomState,
 }
 
 impl Builder<'_> {
@@ -191,7 +195,10 @@ impl Builder<'_> {
         }
         let slots = row.get(..len).unwrap_or_default();
         // The length of a row says its granularity, so equal rows have equal entries.
-        if let Some(&entry) = self.rows.get(slots) {
+        let hash = self.hasher.hash_one(slots);
+        if let Some(&entry) = self.rows.get(&hash)
+            && self.row(entry) == slots
+        {
             return Ok(entry);
         }
         let base = self.leaves.len();
@@ -202,7 +209,14 @@ impl Builder<'_> {
         }
         self.leaves.extend_from_slice(slots);
         let entry = ROW_FLAG | (shift << ROW_SHIFT_AT) | base as u32;
-        self.rows.insert(slots.into(), entry);
+        self.rows.insert(hash, entry);
         Ok(entry)
+    }
+
+    /// The slots of a row entry.
+    fn row(&self, entry: u32) -> &[Slot] {
+        let base = (entry & ROW_BASE_MASK) as usize;
+        let len = (1 << ROW_BITS) >> ((entry & !ROW_FLAG) >> ROW_SHIFT_AT);
+        self.leaves.get(base..base + len).unwrap_or_default()
     }
 }

@@ -10,8 +10,6 @@
 //! Rejected: a stride-8 trie with gathers (as fast by range, 27–37 MB instead of 3.4), and a plain binary
 //! search (log₂ n cache lines instead of log₉ n).
 
-use std::ops::Range;
-
 use crate::range::Segments;
 use crate::slot::{Slot, UNDECIDED};
 
@@ -38,8 +36,19 @@ pub struct Tree {
     pub(super) levels: Vec<usize>,
     pub(super) nodes: Vec<Node>,
     pub(super) slots: Vec<Slot>,
-    /// The high halves that do not decide, ascending, each with the index of its first segment.
-    undecided: Vec<(u64, u32)>,
+    undecided: Undecided,
+}
+
+/// The high halves that do not decide, ascending, with what their low halves say. Apart from the segments, because it
+/// is so much smaller that it stays in the L2 cache.
+#[derive(Debug, Default)]
+struct Undecided {
+    highs: Vec<u64>,
+    /// Of each half, the index of its first boundary; and one more, the number of boundaries.
+    firsts: Vec<u32>,
+    /// Boundaries by half, ascending, each half beginning with 0.
+    lows: Vec<u64>,
+    slots: Vec<Slot>,
 }
 
 impl Tree {
@@ -65,23 +74,17 @@ impl Tree {
         Self { levels: firsts, nodes, slots, undecided }
     }
 
-    /// The indices of segments among which is that of an address whose high half does not decide. O(log of such
-    /// halves).
+    /// The slot of an address whose high half does not decide; [`UNDECIDED`] inside a zone of wrapped IPv4.
+    /// O(log of such halves + log of the boundaries in it).
     #[must_use]
-    pub fn segments(&self, high: u64) -> Range<usize> {
-        let above = self.undecided.partition_point(|&(other, _)| other <= high);
-        let index = |at: usize| self.undecided.get(at).map(|&(_, segment)| segment as usize);
-        // The next such half may have its first segment begin right at its start, hence one more.
-        index(above.saturating_sub(1)).unwrap_or(0)..index(above).map_or(usize::MAX, |next| next.saturating_add(1))
+    pub fn decide(&self, high: u64, low: u64) -> Slot {
+        self.undecided.find(high, low).unwrap_or(UNDECIDED)
     }
 
     /// Bytes of the arrays.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.levels)
-            + size_of_val(&*self.nodes)
-            + size_of_val(&*self.slots)
-            + size_of_val(&*self.undecided)
+        size_of_val(&*self.levels) + size_of_val(&*self.nodes) + size_of_val(&*self.slots) + self.undecided.bytes()
     }
 }
 
@@ -91,42 +94,70 @@ fn node(keys: &[u64]) -> Node {
     node
 }
 
+impl Undecided {
+    /// Adds a half that is not below those so far, or the one of the same number again, which replaces it.
+    fn push(&mut self, high: u64, boundaries: impl Iterator<Item = (u64, Slot)>) {
+        if self.highs.last() == Some(&high) {
+            self.highs.pop();
+            self.lows.truncate(self.firsts.pop().unwrap_or_default() as usize);
+            self.slots.truncate(self.lows.len());
+        }
+        self.highs.push(high);
+        self.firsts.push(self.lows.len() as u32);
+        for (low, slot) in boundaries {
+            self.lows.push(low);
+            self.slots.push(slot);
+        }
+    }
+
+    fn find(&self, high: u64, low: u64) -> Option<Slot> {
+        let at = self.highs.binary_search(&high).ok()?;
+        let first = *self.firsts.get(at)? as usize;
+        let end = self.firsts.get(at + 1).map_or(self.lows.len(), |&next| next as usize);
+        // The first boundary of a half is 0, so at least that one is not above.
+        let above = self.lows.get(first..end)?.partition_point(|&boundary| boundary <= low);
+        self.slots.get((first + above).checked_sub(1)?).copied()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.highs) + size_of_val(&*self.firsts) + size_of_val(&*self.lows) + size_of_val(&*self.slots)
+    }
+}
+
 /// Starts and slots over the high 64 bits. A high half with a boundary inside it becomes a key of its own
 /// with [`UNDECIDED`], and what is in force at its end goes on after it. Last the list of these halves.
-fn high_halves(segments: &Segments<u128>) -> (Vec<u64>, Vec<Slot>, Vec<(u64, u32)>) {
+fn high_halves(segments: &Segments<u128>) -> (Vec<u64>, Vec<Slot>, Undecided) {
     let mut halves: Vec<(u64, Slot)> = Vec::with_capacity(segments.len());
-    let mut undecided = Vec::new();
+    let mut undecided = Undecided::default();
     let mut push = |key: u64, slot: Slot| match halves.last_mut() {
         // What was to go on after the half before is overtaken by what starts right there.
         Some((last, overtaken)) if *last == key => *overtaken = slot,
         _ => halves.push((key, slot)),
     };
-    let mut segment = 0;
-    for boundaries in segments.starts().chunk_by(|a, b| a >> 64 == b >> 64) {
-        let first = segment;
-        segment += boundaries.len();
-        let (Some(&start), Some(&slot)) = (boundaries.first(), segments.slots().get(segment - 1)) else {
-            break; // Never: chunks are not empty, and there is a slot a start.
-        };
+    let mut slots = segments.slots().iter().copied();
+    let mut before = UNDECIDED; // the slot in force where the present half begins; the first begins with its own
+    for starts in segments.starts().chunk_by(|a, b| a >> 64 == b >> 64) {
+        let Some(&start) = starts.first() else { continue };
         let high = (start >> 64) as u64;
         let inside = start as u64 != 0;
-        if boundaries.len() == 1 && !inside && high <= HIGHEST {
-            push(high, slot);
-            continue;
-        }
-        if high > HIGHEST {
-            // The padding stands where this key would be, so the half below it is searched in full, too.
-            push(HIGHEST, UNDECIDED);
-            if undecided.last().is_none_or(|&(other, _)| other < HIGHEST) {
-                undecided.push((HIGHEST, first.saturating_sub(1) as u32));
+        let here: Vec<(u64, Slot)> = starts.iter().map(|&start| start as u64).zip(slots.by_ref()).collect();
+        let Some(&(_, after)) = here.last() else { continue };
+        if here.len() == 1 && !inside && high <= HIGHEST {
+            push(high, after);
+        } else {
+            // The padding stands where the highest half would be, so the two highest are looked at in full.
+            if high > HIGHEST && undecided.highs.last().is_none_or(|&last| last < HIGHEST) {
+                undecided.push(HIGHEST, std::iter::once((0, before)));
             }
-            continue;
+            push(high.min(HIGHEST), UNDECIDED);
+            undecided.push(high, inside.then_some((0, before)).into_iter().chain(here));
+            if high < HIGHEST {
+                push(high + 1, after);
+            } else if high == HIGHEST {
+                undecided.push(u64::MAX, std::iter::once((0, after)));
+            }
         }
-        push(high, UNDECIDED);
-        undecided.push((high, first.saturating_sub(usize::from(inside)) as u32));
-        if high < HIGHEST {
-            push(high + 1, slot);
-        }
+        before = after;
     }
     let (keys, slots) = halves.into_iter().unzip();
     (keys, slots, undecided)

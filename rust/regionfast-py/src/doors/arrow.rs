@@ -59,7 +59,7 @@ fn check(kind: &DataType) -> PyResult<()> {
 /// Whether the entries of a dictionary, if it has any, are addresses.
 fn check_entries(chunk: &dyn Array) -> PyResult<()> {
     match chunk.as_any_dictionary_opt().map(|dictionary| dictionary.values()) {
-        Some(entries) if !entries.is_empty() => check(entries.data_type()),
+        Some(entries) if !entries.is_empty() => check(entries.data_type()).and_then(|()| check_entries(entries)),
         _ => Ok(()),
     }
 }

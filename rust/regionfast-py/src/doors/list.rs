@@ -159,7 +159,7 @@ fn other<'a>(object: &Bound<'_, PyAny>) -> PyResult<Option<OneAddress<'a>>> {
     // pandas has nulls of its own, which no other package may know the classes of.
     let class = object.get_type();
     let name = class.name()?;
-    if matches!(name.to_str()?, "NAType" | "NaTType") && class.module()?.to_str()?.starts_with("pandas.") {
+    if matches!(name.to_str()?, "NAType" | "NaTType") && class.module()?.to_str()?.split('.').next() == Some("pandas") {
         return parsed(Parsed::Missing);
     }
     Ok(None)

@@ -36,7 +36,7 @@ pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Option<
 fn numpy_of_pandas<'py>(addresses: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = addresses.py();
     let module = addresses.get_type().module()?;
-    if !module.to_str()?.starts_with("pandas.") {
+    if module.to_str()?.split('.').next() != Some("pandas") {
         return Ok(None);
     }
     let kind = addresses.getattr_opt(intern!(py, "dtype"))?;

@@ -40,7 +40,8 @@ pub fn lookup_many(
     let kind: char = dtype.getattr("kind")?.extract()?;
     let width: usize = dtype.getattr("itemsize")?.extract()?;
     let (form, rows, width) = match (kind, width, array.shape()) {
-        ('O', _, [_]) => return list::lookup_many(table, &array.call_method0("tolist")?, threads),
+        // A column of floats is one without addresses, as CSV readers make it: NaN is missing, and else an error.
+        ('O' | 'f', _, [_]) => return list::lookup_many(table, &array.call_method0("tolist")?, threads),
         ('u', 4, &[rows]) => (Form::Integer, rows, 4),
         ('u', 1, &[rows, 4]) => (Form::Packed4, rows, 4),
         ('u', 1, &[rows, 16]) => (Form::Packed16, rows, 16),
