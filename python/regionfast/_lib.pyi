@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from regionfast.types import Address, Addresses, Evidence, Region, Status, TableInfo, Unwrapped
 
-__all__ = ["Lookup", "RegionArray", "Table", "__version__", "cpu_features", "kernels", "open_table"]
+__all__ = ["Lookup", "RegionArray", "Table", "__version__", "cpu_features", "kernels", "open_table", "usable_threads"]
 
 __version__: Final[str]
 
@@ -26,6 +26,7 @@ def open_table(
 ) -> Table: ...
 def cpu_features() -> list[str]: ...
 def kernels() -> list[str]: ...
+def usable_threads() -> int: ...
 
 @final
 class Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -9,14 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import regionfast as rf
-from regionfast.cli import main
+from regionfast.cli import claims, lookup, main
 
 
 def run(*words: object, stdin: str | bytes | None = None) -> Result:
@@ -252,3 +256,240 @@ def test_usage_errors_do_not_repeat_addresses() -> None:
     assert ended.exit_code == 2
     assert "8.8.8.8" not in ended.output
     assert "ADDRESS" in ended.stderr
+
+
+def test_without_a_word_there_is_help() -> None:
+    nothing = run()
+    assert (nothing.exit_code, nothing.stdout) == (0, run("--help").stdout)
+    bare = run("table")
+    assert (bare.exit_code, bare.stdout) == (2, "")
+    assert "Try 'main table --help'" in bare.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lookup"], "Missing argument 'ADDRESS...'"),
+        (["lookup", "--threads", "2001:db8::1", "9.9.9.9"], "Invalid value for '--threads': 'ADDRESS' is not"),
+        (["lookup", "--level", "city", "9.9.9.9"], "Invalid value for '--level': 'city' is not one of"),
+        (["9.9.9.9"], "No such command 'ADDRESS'"),
+        (["doctor", "9.9.9.9"], "Got unexpected extra argument (ADDRESS)"),
+        (["table", "build", "x.csv"], "Missing option '-o'"),
+        (["table", "info", "a", "--database", "b"], "give FILE or --database, not both"),
+        (["table", "build", "x.csv", "-o", "y", *["--field", "z"] * 3], "--field is given once, or twice"),
+        (["table", "build", "x.csv", "-o", "y", "--nat64", "192.0.2.0/24"], "nat64"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_usage_errors_say_which_word_is_wrong(
+    words: list[str], said: str, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(database.parent)
+    ended = run(*words)
+    assert ended.exit_code == 2
+    assert said.lower() in ended.stderr.lower()
+    for address in ("9.9.9.9", "2001:db8::1", "192.0.2.0"):
+        assert address not in ended.output
+
+
+def test_a_table_is_not_written_over_its_database(database: Path) -> None:
+    before = database.read_bytes()
+    assert run("table", "build", database, "-o", database).exit_code == 2
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["lookup", "8.8.8.8"], ["lookup", "--level", "city", "8.8.8.8"], ["doctor"]])
+def test_a_closed_stderr_changes_no_exit_code(words: list[str]) -> None:
+    command = [sys.executable, "-m", "regionfast.cli", *words]
+    quiet = subprocess.run(["bash", "-c", '"$@" 2>&-', "-", *command], capture_output=True, check=False, timeout=60)
+    loud = shell(*words)
+    assert (quiet.returncode, quiet.stdout) == (loud.returncode, loud.stdout)
+
+
+def test_a_closed_stdout_or_stdin_is_said() -> None:
+    def redirected(how: str, *words: str) -> tuple[int, bytes]:
+        command = ["bash", "-c", f'"$@" {how}', "-", sys.executable, "-m", "regionfast.cli", *words]
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        return ended.returncode, ended.stderr
+
+    assert redirected(">&-", "lookup", "8.8.8.8") == (3, b"Error: cannot write the output: stdout is closed\n")
+    assert redirected("<&-", "lookup", "8.8.8.8") == (0, b"")
+    assert redirected("<&-", "lookup", "-") == (2, b"Error: stdin is closed\n")
+    code, said = redirected("0>/dev/null", "lookup", "-")
+    assert (code, said.startswith(b"Error: cannot read stdin: ")) == (2, True)
+
+
+def test_input_that_breaks_off_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Breaking:
+        chunks: ClassVar = [b"8.8.8.8\n9.9"]
+
+        @property
+        def buffer(self) -> Breaking:
+            return self
+
+        def read1(self, _: int) -> bytes:
+            if self.chunks:
+                return self.chunks.pop()
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stdin", Breaking())
+    batches = lookup.stdin_batches()
+    assert next(batches) == ["8.8.8.8"]
+    with pytest.raises(click.ClickException) as failed:
+        next(batches)
+    assert failed.value.exit_code == 3
+    assert failed.value.message == "cannot read stdin: Input/output error"
+
+
+def test_stdin_stands_where_it_was_named() -> None:
+    found = run("lookup", "--json", "1.1.1.1", "-", "9.9.9.9", stdin="8.8.8.8\n\n")
+    assert [json.loads(line)["address"] for line in found.stdout.splitlines()] == ["1.1.1.1", "8.8.8.8", "", "9.9.9.9"]
+
+
+def test_a_byte_order_mark_may_come_alone() -> None:
+    command = [sys.executable, "-m", "regionfast.cli", "lookup", "--json", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(b"\xef\xbb\xbf")
+        process.stdin.flush()
+        time.sleep(0.5)
+        output, _ = process.communicate(b"8.8.8.8\n", timeout=60)
+    assert json.loads(output)["region"] == "US"
+
+
+def test_a_line_without_end_takes_little_memory() -> None:
+    program = (
+        "import resource, sys\nfrom regionfast.cli import main\n"
+        "try: main(['lookup', '--json', '-'])\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
+    # Made by a shell: what the parent holds counts as the child's peak, since it is forked.
+    endless = "(head -c 300000000 /dev/zero; echo; echo 8.8.8.8)"
+    ended = subprocess.run(
+        ["bash", "-c", f'{endless} | "$@"', "-", sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    rows = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["invalid", "located"]
+    assert int(ended.stderr.split()[-1]) < 200 * 1024
+
+
+def test_junk_neither_splits_columns_nor_commands_the_terminal() -> None:
+    junk = ["two words", "\033[31mred", "back\\slash", "mañana", "x" * 46, "8.8.8.8 "]
+    rows = [line.split() for line in run("lookup", *junk).stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == [
+        r"two\x20words",
+        r"\x1b[31mred",
+        r"back\\slash",
+        r"ma\xf1ana",
+        "x" * 45 + "...",
+        r"8.8.8.8\x20",
+    ]
+    assert {tuple(row[1:]) for row in rows} == {("-", "invalid", "-", "-", "-")}
+    exact = [json.loads(line)["address"] for line in run("lookup", "--json", *junk).stdout.splitlines()]
+    assert exact == junk
+
+
+def test_what_a_database_says_of_itself_cannot_command_the_terminal(tmp_path: Path) -> None:
+    from databases import write_mmdb
+
+    path = write_mmdb(tmp_path / "x.mmdb", {"1.0.0.0/8": {"country_code": "CN"}}, kind="\033[2J\nHöhe")
+    listed = run("table", "info", path).stdout
+    assert "\033" not in listed
+    assert r"\x1b[2J\nHöhe" in listed
+    assert json.loads(run("table", "info", path, "--json").stdout)["kind"] == "\033[2J\nHöhe"
+    ascii_only = shell("table", "info", path, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (ascii_only.returncode, rb"H\xf6he" in ascii_only.stdout) == (0, True)
+
+    write_mmdb(path, {"1.0.0.0/8": {"\033[2J\n": "CN"}})
+    refused = run("lookup", "--database", path, "1.1.1.1")
+    assert (refused.exit_code, len(refused.stderr.splitlines()), "\033" in refused.stderr) == (4, 1, False)
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["table", "info"], ["table", "--help"], ["lookup", "--help"]])
+def test_all_else_fits_80_columns(words: list[str]) -> None:
+    assert max(map(len, on_terminal(*words, NO_COLOR="1").splitlines())) <= 80
+
+
+@pytest.mark.parametrize("columns", ["20", "300"])
+def test_a_pipe_has_no_width(columns: str) -> None:
+    address = "2001:4860:4860:1234:5678:9abc:def0:8888"
+    piped = shell("lookup", address, "8.8.8.8", env=os.environ | {"COLUMNS": columns, "FORCE_COLOR": "1"}).stdout
+    assert piped == shell("lookup", address, "8.8.8.8").stdout
+    _, first, second = piped.decode().splitlines()
+    assert first.split()[:2] == [address, "US"]
+    assert first.index("located") == second.index("located")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_is_shown_to_a_person_who_waits(tmp_path: Path, *, quiet: bool) -> None:
+    main_end, process_end = pty.openpty()
+    command = [sys.executable, "-m", "regionfast.cli", "lookup", "-", *["--quiet"] * quiet]
+    with (tmp_path / "out.txt").open("wb") as out:
+        subprocess.run(command, input=b"8.8.8.8\n", stdout=out, stderr=process_end, check=True, timeout=60)
+    os.close(process_end)
+    os.set_blocking(main_end, False)
+    try:
+        shown = os.read(main_end, 1000)
+    except OSError:
+        shown = b""
+    os.close(main_end)
+    assert shown == (b"" if quiet else b"\r1 addresses\r\033[K")
+
+
+def test_doctor_says_the_rest_where_the_table_is_broken(tmp_path: Path) -> None:
+    broken = tmp_path / "x.rft"
+    broken.write_bytes(rf.open().to_bytes()[:-1])
+    ended = run("doctor", "--json", "--database", broken)
+    report = json.loads(ended.stdout)
+    assert ended.exit_code == 4
+    assert "x.rft" in report["error"]
+    assert report["error"] in ended.stderr
+    assert (report["table"], report["kernel"], report["numpy"] is not None) == (None, None, True)
+    assert "cannot be used" in run("doctor", "--database", broken).stdout
+
+
+def test_doctor_says_what_forces_the_kernel() -> None:
+    forced = shell("doctor", env=os.environ | {"REGIONFAST_KERNEL": "scalar"})
+    assert b"REGIONFAST_KERNEL=scalar" in forced.stdout
+    wrong = shell("doctor", "--json", env=os.environ | {"REGIONFAST_KERNEL": "abacus"})
+    assert wrong.returncode == 2
+    assert b"`abacus`" in wrong.stderr
+    assert json.loads(wrong.stdout)["kernel_variable"] == "abacus"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(0, "0 days ago"), (1, "1 day ago"), (89, "89 days ago"), (90, "90 days ago: old"), (-3, "still to come")],
+)
+def test_the_age_of_a_table_in_a_plain_word(days: int, said: str) -> None:
+    info = replace(rf.open().info, built_at=datetime.now(UTC) - timedelta(days=days, minutes=1))
+    assert said in claims.built(info)
+    assert ("old" in claims.built(info)) == (days >= 90)
+    assert claims.is_old(info) == (days >= 90)
+    assert claims.built(replace(info, built_at=None)) == "the database does not say when"
+
+
+def test_the_json_of_info_has_every_field(database: Path) -> None:
+    info = json.loads(run("table", "info", database, "--json").stdout)
+    assert set(info) == {field.name for field in dataclasses.fields(rf.TableInfo)} | {"age_days", "bundled"}
+    assert (info["built_at"], info["age_days"], info["bundled"]) == (None, None, False)
+    assert json.loads(run("table", "info", "--json").stdout)["age_days"] > 0
+
+
+def test_the_bundled_table_comes_from_its_script(tmp_path: Path) -> None:
+    from databases import write_mmdb
+
+    database = write_mmdb(tmp_path / "x.mmdb", {"1.0.0.0/8": {"country_code": "CN"}})
+    script = Path(__file__).parents[2] / "scripts" / "make_bundled_table.py"
+    digests = []
+    for name in ("a.rft", "b.rft"):
+        made = subprocess.run(
+            [sys.executable, script, database, "--output", tmp_path / name],
+            capture_output=True, check=True, text=True, timeout=60,
+        )  # fmt: skip
+        digests.append(made.stdout.split("digest ")[-1].strip())
+    assert (tmp_path / "a.rft").read_bytes() == (tmp_path / "b.rft").read_bytes()
+    assert digests == [rf.open(tmp_path / "a.rft").info.digest] * 2

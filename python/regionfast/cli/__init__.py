@@ -32,9 +32,9 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before the subcommand; `--help` and `--version` print here."""
+        """Parse what stands before the subcommand. Without any word, help is what was wanted."""
         with exit_codes():
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args or ["--help"])
 
     def invoke(self, ctx: click.Context) -> object:
         """Parse the rest and run the subcommand."""

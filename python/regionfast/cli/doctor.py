@@ -13,7 +13,7 @@ from typing import Literal
 import click
 
 import regionfast
-from regionfast._lib import cpu_features, kernels
+from regionfast._lib import cpu_features, kernels, usable_threads
 from regionfast.cli import claims, options, terminal
 
 KERNEL_VARIABLE = "REGIONFAST_KERNEL"
@@ -32,14 +32,6 @@ def installed(package: str) -> str | None:
 def machine() -> str:
     """Processor and system, as bug reports need them."""
     return f"{platform.machine()} {platform.system()}"
-
-
-def usable_threads() -> int:
-    """How many threads a large batch uses unless told otherwise."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux has it
-        return os.cpu_count() or 1
 
 
 def free_threaded() -> bool:
@@ -70,6 +62,7 @@ def command(
       regionfast doctor
       regionfast doctor --database GeoLite2-Country.mmdb --json
     """
+    forced = os.environ.get(KERNEL_VARIABLE)
     info, refused = None, None
     try:
         info = options.open_table(database, quiet=quiet, level=level, overrides=overrides).info
@@ -86,7 +79,7 @@ def command(
             "cpu_features": cpu_features(),
             "kernels": kernels(),
             "kernel": info.kernel if info else None,
-            "kernel_variable": os.environ.get(KERNEL_VARIABLE),
+            "kernel_variable": forced,
             "threads": threads or usable_threads(),
             "table": claims.as_object(info) if info else None,
             "error": refused.message if refused else None,
@@ -101,8 +94,8 @@ def command(
             *((package, installed(package) or "absent") for package in OPTIONAL),
             ("machine", machine()),
             ("CPU features", " ".join(cpu_features()) or "none that a kernel uses"),
-            ("kernel", f"{info.kernel if info else 'unknown'}, of {', '.join(kernels())}"),
-            (KERNEL_VARIABLE, os.environ.get(KERNEL_VARIABLE) or "not set"),
+            ("kernel", f"{info.kernel if info else 'none'}; this machine has {', '.join(kernels())}"),
+            ("forced", f"{KERNEL_VARIABLE}={forced}" if forced else ""),
             ("threads", f"{threads or usable_threads()}"),
             ("table", claims.source(info) if info else "cannot be used"),
         ]

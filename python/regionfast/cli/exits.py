@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 import click
+
+from regionfast.cli.terminal import printable
 
 FALSE = 1
 """The condition that was asked for is false."""
@@ -27,7 +30,7 @@ class Failure(click.ClickException):
     """An error with one of the codes above; click prints it on stderr."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))  # it may quote a hostile file
         self.exit_code = code  # type: ignore[misc]  # click types it as the class's, and reads the instance's
 
 
@@ -37,11 +40,16 @@ def exit_codes() -> Iterator[None]:
 
     An `OSError` that arrives here is of the output: whoever reads an input or a database says so himself.
     """
+    # Python leaves `None` where the caller closed a stream. Without stderr nothing is said, and the code is the same.
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    if sys.stdout is None:
+        raise Failure("cannot write the output: stdout is closed", INCOMPLETE)
     try:
         yield
         sys.stdout.flush()
     except click.UsageError as error:
-        raise click.UsageError(without_addresses(error.message), error.ctx) from None
+        raise click.UsageError(without_addresses(error.format_message()), error.ctx) from None
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
     except BrokenPipeError:

@@ -43,10 +43,10 @@ class Row(NamedTuple):
     network: str | None
 
 
-# The columns between address and network, as wide as the longest word that stands in them.
-MIDDLE = (("region", 6), ("status", 8), ("evidence", 10), ("unwrapped", 9))
-MIDDLE_WIDTH = sum(width for _, width in MIDDLE) + 2 * (len(MIDDLE) + 1)
-"""With the two blanks on either side of each."""
+MIDDLE = "%-6s  %-8s  %-10s  %-9s"
+"""The columns between address and network, as wide as the longest word that stands in them."""
+MIDDLE_WIDTH = len(MIDDLE % ("", "", "", "")) + 4
+"""With the blanks on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,11 @@ class Layout:
     colour: bool = False
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Layout:
+    def of(cls, rows: list[Row]) -> Layout:
         """The layout for stdout as it is, and for rows like these."""
         columns = terminal.columns()
         if columns is None:
             return cls()
-        rows = list(rows)
         network = max((len(row.network or "-") for row in rows), default=0)
         room = columns - MIDDLE_WIDTH - max(network, len("network"))
         address = min(max((len(shown(row)) for row in rows), default=0), room)
@@ -73,15 +72,14 @@ class Layout:
 
     def header(self) -> str:
         """The names of the columns."""
-        names = [name.ljust(width) for name, width in MIDDLE]
-        line = "  ".join(["address".ljust(self.address), *names, "network"])
+        first, *middle, last = Row._fields
+        line = f"{first.ljust(self.address)}  {MIDDLE % tuple(middle)}  {last}"
         return click.style(line, bold=True) if self.colour else line
 
     def row(self, row: Row) -> str:
         """One row: a line in a pipe; on a terminal more where it is too narrow, and no address is ever broken."""
         address = shown(row).ljust(self.address)
-        cells = (row.region or "-", row.status, row.evidence or "-", row.unwrapped or "-")
-        middle = "  ".join(cell.ljust(width) for cell, (_, width) in zip(cells, MIDDLE, strict=True))
+        middle = MIDDLE % (row.region or "-", row.status, row.evidence or "-", row.unwrapped or "-")
         network = row.network or "-"
         if self.columns is not None:
             if len(address) > self.address:
@@ -150,11 +148,11 @@ def stdin_batches() -> Iterator[list[str]]:
         except OSError as error:
             code = INCOMPLETE if begun else USAGE
             raise Failure(f"cannot read stdin: {error.strerror or error}", code) from None
-        if not begun:
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
         if not chunk:
             break
-        begun = True
+        if not begun:
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            begun = True
         *lines, rest = (rest + chunk).split(b"\n")
         if lines:
             yield [decoded(line) for line in lines]
@@ -215,18 +213,18 @@ def command(
 
 
 def json_line(row: Row) -> str:
-    """One object of JSON Lines."""
-    return ENCODER.encode(row._asdict())
+    """One object of JSON Lines; value by value, which takes a third of the time of an encoder for objects."""
+    return OBJECT % tuple([ENCODER.encode(value) if value is not None else "null" for value in row])
 
 
+OBJECT = "{" + ", ".join(f'"{name}": %s' for name in Row._fields) + "}"
 ENCODER = json.JSONEncoder()
 
 
 def write(batches: Iterable[list[Row]], line: Callable[[Row], str], *, quiet: bool) -> None:
     """Write and flush batch by batch, so that a slow pipe sees each row when it is known."""
-    progress = terminal.Progress("addresses", quiet=quiet)
-    for batch in batches:
-        sys.stdout.writelines(f"{line(row)}\n" for row in batch)
-        sys.stdout.flush()
-        progress.add(len(batch))
-    progress.close()
+    with terminal.Progress("addresses", quiet=quiet) as progress:
+        for batch in batches:
+            sys.stdout.writelines(f"{line(row)}\n" for row in batch)
+            sys.stdout.flush()
+            progress.add(len(batch))

@@ -12,7 +12,7 @@ from regionfast.cli import claims, options, terminal
 from regionfast.cli.exits import FALSE, INCOMPLETE, Failure
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def command() -> None:
     """Describe, make or check tables."""
 

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable
+from typing import Self
 
 import click
 
@@ -29,12 +30,17 @@ def notes(texts: Iterable[str], *, quiet: bool) -> None:
     """Say on stderr what a user of the output should know."""
     if not quiet:
         for text in texts:
-            click.echo(f"note: {text}", err=True)
+            click.echo(f"note: {printable(text)}", err=True)
+
+
+def printable(text: str) -> str:
+    """The text without what would command the terminal: names in a database are its maker's."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def listing(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values in two columns, one line each; long values are broken for a terminal only."""
-    rows = [(name, value) for name, value in pairs if value]
+    rows = [(name, printable(value)) for name, value in pairs if value.strip()]
     width = max(len(name) for name, _ in rows)
     limit = columns()
     colour = in_colour()
@@ -47,7 +53,8 @@ def listing(pairs: Iterable[tuple[str, str]]) -> str:
         head = name.ljust(width)
         lines.append(f"{click.style(head, bold=True) if colour else head}  {parts[0]}")
         lines.extend(" " * (width + 2) + part for part in parts[1:])
-    return "\n".join(lines)
+    # stderr escapes what its encoding lacks, stdout raises.
+    return "\n".join(lines).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
 
 
 class Progress:
@@ -55,7 +62,9 @@ class Progress:
 
     def __init__(self, unit: str, *, quiet: bool) -> None:
         self._unit = unit
-        self._shown = sys.stderr.isatty() and not sys.stdout.isatty() and not sys.stdin.isatty() and not quiet
+        waiting = sys.stderr.isatty() and not sys.stdout.isatty()
+        typing = sys.stdin is not None and sys.stdin.isatty()
+        self._shown = waiting and not typing and not quiet
         self._count = 0
         self._next = 0.0
 
@@ -66,7 +75,10 @@ class Progress:
             self._next = time.monotonic() + 0.2
             click.echo(f"\r{self._count:,} {self._unit}", nl=False, err=True)
 
-    def close(self) -> None:
-        """Clear the line."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Clear the line, also after an error or Ctrl-C."""
         if self._shown and self._count:
             click.echo("\r\033[K", nl=False, err=True)

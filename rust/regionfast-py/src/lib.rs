@@ -16,7 +16,7 @@ mod _lib {
     #[pymodule_export]
     use super::lookup::Lookup;
     #[pymodule_export]
-    use super::open::{cpu_features, kernels, open_table};
+    use super::open::{cpu_features, kernels, open_table, usable_threads};
     #[pymodule_export]
     use super::region_array::RegionArray;
     #[pymodule_export]

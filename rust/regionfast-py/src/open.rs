@@ -54,6 +54,12 @@ pub fn kernels() -> Vec<&'static str> {
     Kernel::available().into_iter().map(Kernel::name).collect()
 }
 
+/// The most threads that a large batch uses unless told otherwise: what affinity and control groups allow.
+#[pyfunction]
+pub fn usable_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// The CPU features that kernels and the text parser look for, where this machine has them.
 #[pyfunction]
 pub fn cpu_features() -> Vec<&'static str> {
