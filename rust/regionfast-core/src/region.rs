@@ -37,11 +37,10 @@ pub fn place(text: &str) -> Option<Place> {
         _ if !is_country(country) => return None,
         _ => {}
     }
-    let code = match subdivision {
-        Some(nested) if country == "CN" && ["HK", "MO", "TW"].iter().any(|own| contains(own, nested)) => nested,
-        _ => text,
-    };
-    Some(Place::Region(Arc::from(code)))
+    match subdivision {
+        Some(nested) if country == "CN" && ["HK", "MO", "TW"].iter().any(|own| contains(own, nested)) => place(nested),
+        _ => Some(Place::Region(Arc::from(text))),
+    }
 }
 
 /// The place of a record that has the subdivision in a field of its own; `None` if the country is of no
