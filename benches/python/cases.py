@@ -5,7 +5,7 @@ A case is made only where its package is installed. Inputs come from one seed, s
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
