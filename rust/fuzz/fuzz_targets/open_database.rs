@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use regionfast_core::build::Content;
-use regionfast_core::database::{Database, Level, ReadOptions};
+use regionfast_core::database::{Database, ReadOptions};
+use regionfast_core::level::Level;
 use regionfast_core::lookup::Answers;
 use regionfast_core::unwrap::Unwrapping;
 use regionfast_core::{Address, Table, file};

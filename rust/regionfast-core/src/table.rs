@@ -103,7 +103,7 @@ impl Table {
         self
     }
 
-    /// What each slot stands for; the first [`FIRST_REGION`] are statuses.
+    /// What each slot stands for; the first [`crate::slot::FIRST_REGION`] are statuses.
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.content.labels

@@ -44,7 +44,7 @@ pub(super) const ROW_BASE_MASK: u32 = (1 << ROW_SHIFT_AT) - 1;
 
 /// The IPv4 index. Immutable; only [`Direct::build`] makes one.
 ///
-/// INVARIANT: for every address, each of the three steps of [`super::scalar::v4`] stays inside its array,
+/// INVARIANT: for every address, each of the three steps of `scalar::v4` stays inside its array,
 /// and `leaves` has one slot more than is ever addressed, so that a 4-byte load of any slot stays inside.
 /// The AVX-512 kernel relies on this for its gathers.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Kernels: implementations of one batch lookup, the same answer from each.
 //!
-//! [`scalar`] is always there and defines what is correct. [`Kernel::detect`] is the only place that
+//! `scalar` is always there and defines what is correct. [`Kernel::detect`] is the only place that
 //! chooses. Rejected for now: an AVX2 twin, which has no compressing 16-lane gathers and was not measured
 //! faster than the portable kernel here.
 

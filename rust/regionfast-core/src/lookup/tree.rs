@@ -2,10 +2,10 @@
 //!
 //! A node is one cache line of 8 sorted keys; its children are the nine gaps between them, laid out one
 //! after the other in the level below. The last node of a level is filled up with `u64::MAX`, which no
-//! search passes because searches are for at most [`HIGHEST`].
+//! search passes because searches are for at most `HIGHEST`.
 //!
 //! Prefixes longer than /64 are rare and wrapped IPv4 needs code anyway. Where the high 64 bits do not
-//! decide, the tree answers [`UNDECIDED`] and the caller searches the full segments.
+//! decide, the tree answers `UNDECIDED` and the caller searches the full segments.
 //!
 //! Rejected: a stride-8 trie with gathers (as fast by range, 27–37 MB instead of 3.4), and a plain binary
 //! search (log₂ n cache lines instead of log₉ n).
@@ -28,8 +28,8 @@ pub(super) struct Node(pub(super) [u64; NODE_KEYS]);
 /// The IPv6 index. Immutable; only [`Tree::build`] makes one.
 ///
 /// INVARIANT: `levels` holds the first node of each level, root first, leaves last, and is not empty. The
-/// first key is 0 and all are at most [`HIGHEST`]. Child `r` of an inner node exists where `r` of its keys
-/// are at most [`HIGHEST`]; `slots` has one slot a key of the leaves. So a search that takes the child
+/// first key is 0 and all are at most `HIGHEST`. Child `r` of an inner node exists where `r` of its keys
+/// are at most `HIGHEST`; `slots` has one slot a key of the leaves. So a search that takes the child
 /// after the keys that are not above it never leaves `nodes`, nor `slots` at the end.
 #[derive(Debug)]
 pub struct Tree {
@@ -74,7 +74,7 @@ impl Tree {
         Self { levels: firsts, nodes, slots, undecided }
     }
 
-    /// The slot of an address whose high half does not decide; [`UNDECIDED`] inside a zone of wrapped IPv4.
+    /// The slot of an address whose high half does not decide; `UNDECIDED` inside a zone of wrapped IPv4.
     /// O(log of such halves + log of the boundaries in it).
     #[must_use]
     pub fn decide(&self, high: u64, low: u64) -> Slot {
@@ -125,7 +125,7 @@ impl Undecided {
 }
 
 /// Starts and slots over the high 64 bits. A high half with a boundary inside it becomes a key of its own
-/// with [`UNDECIDED`], and what is in force at its end goes on after it. Last the list of these halves.
+/// with `UNDECIDED`, and what is in force at its end goes on after it. Last the list of these halves.
 fn high_halves(segments: &Segments<u128>) -> (Vec<u64>, Vec<Slot>, Undecided) {
     let mut halves: Vec<(u64, Slot)> = Vec::with_capacity(segments.len());
     let mut undecided = Undecided::default();
