@@ -239,3 +239,6 @@ fn layer<T: Bits>(ranges: &[SpecialRange<T>]) -> Vec<(Range<T>, Slot)> {
 fn zones(unwrapping: &Unwrapping) -> Vec<(Range<u128>, Slot)> {
     unwrapping.zones().map(|(first, last, _)| (Range { first, last }, UNDECIDED)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,3 +74,72 @@ pub fn dictionary<'a>(rows: &[Slot], labels: &'a [Label]) -> Dictionary<'a> {
         codes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::build::fixed_labels;
+    use crate::slot::{Evidence, Slot};
+
+    fn labels() -> Vec<Label> {
+        let label = |code: &str, evidence| Label { place: Place::Region(Arc::from(code)), evidence };
+        let own = [
+            label("DE", Evidence::Database),
+            label("US", Evidence::Database),
+            label("US", Evidence::Registered),
+            label("AD", Evidence::Override),
+            label("DE", Evidence::Override),
+        ];
+        fixed_labels().into_iter().chain(own).collect()
+    }
+
+    #[test]
+    fn a_byte_for_each_slot() {
+        assert_eq!(map(&[8, 0, 9, 8, 10, u16::MAX], &[7, 0, 0, 0, 0, 0, 0, 0, 1, 2]), [1, 7, 2, 1, 0, 0]);
+        assert_eq!(map(&[], &[1]), []);
+        assert_eq!(map(&[0], &[]), [0]);
+        let all: Vec<Slot> = (0..=u16::MAX).collect();
+        let by_slot: Vec<u8> = all.iter().map(|slot| (slot >> 8 ^ slot & 255) as u8).collect();
+        assert_eq!(map(&all, &by_slot), by_slot);
+        // More bytes than there are slots are never asked for.
+        assert_eq!(map(&[u16::MAX], &vec![3; 70_000]), [3]);
+    }
+
+    #[test]
+    fn rows_by_their_codes() {
+        let labels = labels();
+        let found = dictionary(&[8, 9, 10, 11, 12, 0, 5, 7, 9, 99], &labels);
+        assert_eq!(found.codes, ["DE", "US", "AD"]);
+        assert_eq!(found.keys, [0, 1, 1, 2, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(found.valid, [true, true, true, true, true, false, false, false, true, false]);
+        let none = dictionary(&[], &labels);
+        assert_eq!((none.keys.len(), none.valid.len(), none.codes), (0, 0, vec!["DE", "US", "AD"]));
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_linear_search(
+            rows in proptest::collection::vec(0..20_u16, 0..200),
+            slots in 0..25_usize,
+        ) {
+            let expected: Vec<u64> =
+                (0..slots).map(|slot| rows.iter().filter(|row| usize::from(**row) == slot).count() as u64).collect();
+            prop_assert_eq!(count(&rows, slots), expected);
+        }
+
+        #[test]
+        fn picked_rows_are_those_that_exist(rows: Vec<u8>, indices in proptest::collection::vec(0..40_usize, 0..40)) {
+            let mut expected = Vec::new();
+            for index in indices.iter().copied() {
+                if index < rows.len() {
+                    expected.extend(rows.iter().skip(index).take(1));
+                }
+            }
+            prop_assert_eq!(pick(&rows, &indices), expected);
+        }
+    }
+}

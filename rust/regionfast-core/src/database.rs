@@ -121,7 +121,7 @@ impl Labels {
         if let Some(&slot) = self.index.get(&label) {
             return Ok(slot);
         }
-        if self.list.len() >= MAX_LABELS {
+        if self.list.len() > MAX_LABELS {
             return Err(Error::TooLarge(format!(
                 "more than {MAX_LABELS} distinct regions; a table numbers them with 16 bits"
             )));
@@ -136,5 +136,90 @@ impl Labels {
     #[must_use]
     pub fn list(&self) -> &[Label] {
         &self.list
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::mmdb::tests::small;
+    use crate::slot::Status;
+
+    fn read(bytes: &[u8]) -> Result<Database> {
+        Database::read(bytes, &ReadOptions::default())
+    }
+
+    #[test]
+    fn the_content_says_what_a_file_is() {
+        assert_eq!(read(&small(6, 24).bytes()).unwrap().about.kind, "Test-Country");
+        let csv = read(b"1.0.0.0/8,US\n2.0.0.0/8,US-CA\n3.0.0.0/8,A1\n4.0.0.0/8,EU\n").unwrap();
+        assert_eq!(csv.about, About { kind: "CSV".to_owned(), ..About::default() });
+        assert!(csv.v6.is_none());
+        let labels: Vec<(Place, Evidence)> =
+            csv.labels.list().iter().map(|label| (label.place.clone(), label.evidence)).collect();
+        assert_eq!(
+            labels,
+            [
+                (Place::Status(Status::Unknown), Evidence::None),
+                (Place::Region("US".into()), Evidence::Database),
+                (Place::Status(Status::Relay), Evidence::Database),
+            ]
+        );
+        // Gaps, and what is not to be located, are unplaced; two regions that are one country are one segment.
+        assert_eq!(csv.v4.starts(), [0, 1 << 24, 3 << 24, 4 << 24]);
+        assert_eq!(csv.v4.slots(), [UNPLACED, 1, 2, UNPLACED]);
+        let both = read(b"1.0.0.0/8,US\n2a00::/16,DE\n").unwrap();
+        assert_eq!(both.v6.unwrap().slots(), [UNPLACED, 2, UNPLACED]);
+        let six = read(b"2a00::/16,DE\n").unwrap();
+        assert_eq!(six.v4, Segments::uniform(UNPLACED));
+    }
+
+    #[test]
+    fn what_is_no_database() {
+        let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+        assert_eq!(message(b""), "the file is empty (byte 0)");
+        for bytes in [&b"\x7fELF\x02\x01"[..], b"PK\x03\x04", b"\x1f\x8b\x08\0", b"1.0.0.0/8,US\n\0"] {
+            assert_eq!(
+                message(bytes),
+                format!(
+                    "neither a MaxMind DB (no metadata marker: truncated?), nor a compiled table, nor CSV (byte {})",
+                    bytes.len()
+                )
+            );
+        }
+        assert_eq!(
+            message(b"\xef\xbb\xbf<html>"),
+            "row 1: one column: a row has a network and a region with a comma between"
+        );
+        assert_eq!(message(b"#only a comment\n"), "field `rows`: none: the file has no network with a region");
+    }
+
+    #[test]
+    fn options_that_are_for_records() {
+        for options in [
+            ReadOptions { registered: true, ..ReadOptions::default() },
+            ReadOptions { field: vec!["country_code".to_owned()], ..ReadOptions::default() },
+        ] {
+            let error = Database::read(b"1.0.0.0/8,US\n", &options).unwrap_err();
+            assert!(matches!(error, Error::Option(_)));
+            assert_eq!(error.to_string(), "`field` and `registered` are for `.mmdb` databases");
+        }
+    }
+
+    #[test]
+    fn a_label_has_one_number() {
+        let mut labels = Labels::default();
+        let label = |code: &str, evidence| Label { place: Place::Region(code.into()), evidence };
+        let all = [
+            label("US", Evidence::Database),
+            label("DE", Evidence::Database),
+            label("US", Evidence::Registered),
+            label("US", Evidence::Database),
+            Label::UNPLACED,
+        ];
+        let numbers: Vec<Slot> = all.iter().map(|label| labels.intern(label.clone()).unwrap()).collect();
+        assert_eq!(numbers, [1, 2, 3, 1, UNPLACED]);
+        assert_eq!(labels.list().len(), 4);
     }
 }

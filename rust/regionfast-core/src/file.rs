@@ -442,3 +442,6 @@ impl<'a> Input<'a> {
         Ok(ranges)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,13 @@ const SEPARATOR: usize = 16;
 /// Steps of a walk for each node of the tree. Real databases need one; those whose writer merged equal
 /// subtrees need a little more.
 const STEPS_PER_NODE: usize = 4;
+/// Bytes of text that are read for each byte of the data section. A record of a real database is longer than the two
+/// codes that are read of it, even where it shares them with others.
+const TEXT_PER_BYTE: usize = 4;
+/// Where databases have the IPv4 subtree: ::/96, and the aliases of it that the specification and writers know. A node
+/// elsewhere that is the same is a small network of IPv6 that happens to look so.
+const ALIASES: [(u128, u32); 5] =
+    [(0, 96), (0xffff << 32, 96), (0x0064_ff9b << 96, 96), (0x2001_0000 << 96, 32), (0x2002 << 112, 16)];
 /// Records that are looked at to find out how this database spells a region.
 const SAMPLE: usize = 256;
 /// Networks that are looked at for them: a country database has fewer records than that.
@@ -157,8 +164,8 @@ impl<'a> SearchTree<'a> {
         STEPS_PER_NODE * self.node_count + 1024
     }
 
-    /// Calls `visit` with each leaf below `root` in address order, until it says stop. Nodes equal to
-    /// `alias` are left out. `budget` is what the walk may still take, in nodes.
+    /// Calls `visit` with each leaf below `root` in address order, until it says stop. Where `alias` stands at one of
+    /// [`ALIASES`] it is left out. `budget` is what the walk may still take, in nodes.
     fn walk<T: Bits>(
         &self,
         root: usize,
@@ -169,7 +176,8 @@ impl<'a> SearchTree<'a> {
         // (record, its node for messages, first address, depth): at most one right sibling a level.
         let mut stack = vec![(root, 0, T::ZERO, 0)];
         while let Some((mut record, mut node, first, mut depth)) = stack.pop() {
-            while record < self.node_count && Some(record) != alias {
+            let is_alias = |record, first: T, depth| Some(record) == alias && ALIASES.contains(&(first.into(), depth));
+            while record < self.node_count && !is_alias(record, first, depth) {
                 if depth == T::WIDTH {
                     return Err(Error::corrupt(
                         node * self.node_bytes,
@@ -190,7 +198,7 @@ impl<'a> SearchTree<'a> {
                 stack.push((right, node, middle, depth));
                 record = left;
             }
-            let leaf = if Some(record) == alias { Leaf::Empty } else { self.leaf(record, node)? };
+            let leaf = if is_alias(record, first, depth) { Leaf::Empty } else { self.leaf(record, node)? };
             if !visit(Range { first, last: first | T::ones(T::WIDTH - depth) }, leaf)? {
                 return Ok(());
             }
@@ -275,6 +283,9 @@ struct Regions<'a> {
     /// By what a record says: a city database says the same of a state in thousands of records.
     said: HashMap<Texts<'a>, Slot>,
     labels: Labels,
+    /// Bytes of text that records may still say. Each is hashed, so without a bound records that share one long text
+    /// would take the product of both.
+    budget: usize,
 }
 
 /// No label: there are at most [`crate::slot::MAX_LABELS`].
@@ -282,7 +293,14 @@ const UNREAD: Slot = Slot::MAX;
 
 impl<'a> Regions<'a> {
     fn new(reader: &'a Reader<&'a [u8]>, fields: Fields, data_bytes: usize) -> Self {
-        Self { reader, fields, known: vec![UNREAD; data_bytes], said: HashMap::new(), labels: Labels::default() }
+        Self {
+            reader,
+            fields,
+            known: vec![UNREAD; data_bytes],
+            said: HashMap::new(),
+            labels: Labels::default(),
+            budget: TEXT_PER_BYTE * data_bytes + (1 << 20),
+        }
     }
 
     /// The label of the record at `offset`, which is the record of `address`.
@@ -296,18 +314,28 @@ impl<'a> Regions<'a> {
         debug_assert_eq!(found.offset(), Some(offset), "own walk and the reader's agree");
         let label = match self.fields.texts(&found)? {
             None => record::UNPLACED,
-            Some(texts) => match self.said.get(&texts) {
-                Some(&label) => label,
-                None => {
-                    let label = self.labels.intern(self.fields.label(texts))?;
-                    self.said.insert(texts, label);
-                    label
-                }
-            },
+            Some(texts) => self.label_of(texts)?,
         };
         if let Some(known) = self.known.get_mut(offset) {
             *known = label;
         }
+        Ok(label)
+    }
+
+    fn label_of(&mut self, texts: Texts<'a>) -> Result<Slot> {
+        let (country, subdivision, _) = texts;
+        let length = country.len() + subdivision.map_or(0, str::len);
+        self.budget = self.budget.checked_sub(length).ok_or_else(|| {
+            Error::TooLarge(format!(
+                "the records share their texts so often that they spell out to more than {TEXT_PER_BYTE} times as many \
+                 bytes"
+            ))
+        })?;
+        if let Some(&label) = self.said.get(&texts) {
+            return Ok(label);
+        }
+        let label = self.labels.intern(self.fields.label(texts))?;
+        self.said.insert(texts, label);
         Ok(label)
     }
 
@@ -316,3 +344,6 @@ impl<'a> Regions<'a> {
         Ok((self.labels, warnings))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -214,3 +214,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -220,3 +220,95 @@ impl Builder<'_> {
         self.leaves.get(base..base + len).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::lookup::tests::{Cover, hard_v4, segments};
+
+    /// The invariant that the gathers rely on: no address leads outside of an array, and one leaf is spare.
+    fn assert_stays_inside(index: &Direct) {
+        for &block in index.directory.iter() {
+            let entries = ROWS_PER_BLOCK >> (block >> BLOCK_SHIFT_AT);
+            assert!(entries > 0);
+            let first = (block & BLOCK_BASE_MASK) as usize;
+            for &entry in &index.middle[first..first + entries] {
+                if entry & ROW_FLAG != 0 {
+                    let leaves = (1 << ROW_BITS) >> ((entry & !ROW_FLAG) >> ROW_SHIFT_AT);
+                    assert!(leaves > 0);
+                    assert!((entry & ROW_BASE_MASK) as usize + leaves < index.leaves.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_address_leads_outside() {
+        for (name, cover) in hard_v4() {
+            let index = Direct::build(&segments(&cover)).unwrap();
+            assert_stays_inside(&index);
+            // Nor is anything stored that no address leads to, but the spare leaf.
+            assert!(index.middle.len() <= 64 * cover.len().min(DIRECTORY_LEN), "{name}");
+            assert_eq!(
+                index.bytes(),
+                4 * DIRECTORY_LEN + 4 * index.middle.capacity() + 2 * index.leaves.capacity(),
+                "{name}"
+            );
+        }
+    }
+
+    /// Bytes beyond those of a table with one segment.
+    fn extra(cover: &Cover<u32>) -> usize {
+        let bytes = |cover: &Cover<u32>| Direct::build(&segments(cover)).unwrap().bytes();
+        bytes(cover) - bytes(&vec![(0, 8)])
+    }
+
+    #[test]
+    fn a_row_is_as_long_as_its_granularity_asks() {
+        for shift in 0..ROW_BITS {
+            let step = 1 << shift;
+            let row = vec![(0, 8), (0x0101_0000 + step, 9), (0x0101_0000 + 2 * step, 8)];
+            let leaves = if shift == ROW_BITS - 1 { 2 } else { 256 >> shift };
+            // One block of its own beside the constant one.
+            assert_eq!(extra(&row), 4 * ROWS_PER_BLOCK + 2 * leaves, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_as_long_as_its_granularity_asks() {
+        for shift in 0..6 {
+            let step = 256 << shift;
+            let block = vec![(0, 8), (0x0101_0000 + step, 9), (0x0101_4000, 8)];
+            // The block, and the constant one of neither slot is needed.
+            assert_eq!(extra(&block), 4 * (ROWS_PER_BLOCK >> shift), "{step}");
+        }
+    }
+
+    #[test]
+    fn what_is_equal_is_stored_once() {
+        let row = |at: u32| [(at, 9), (at + 16, 8)];
+        let one = extra(&[(0, 8)].into_iter().chain(row(0x0100_0100)).collect());
+        let many: Cover<u32> =
+            [(0, 8)].into_iter().chain((1..64).flat_map(|nth| row(0x0100_0000 + (nth << 8)))).collect();
+        assert_eq!(extra(&many), one, "63 rows of one block");
+        let constant: Cover<u32> = (0..256).map(|nth| (nth << 24, 8 + nth as Slot % 2)).collect();
+        assert_eq!(extra(&constant), 4, "two slots in turn, each of whole blocks");
+    }
+
+    #[test]
+    #[ignore = "long: fills a gigabyte"]
+    fn more_rows_than_a_table_can_hold() {
+        // A boundary at an odd address makes a row of 256 leaves; no two rows are equal.
+        let rows = 0..1_u32 << 20;
+        let cover: Cover<u32> = rows
+            .flat_map(|row| [(row << 8, (row / 50_000) as Slot), ((row << 8) + 1, 100 + (row % 50_000) as Slot)])
+            .collect();
+        assert_eq!(
+            Direct::build(&segments(&cover)).unwrap_err().to_string(),
+            "the IPv4 ranges are too fragmented for a table: more than 2^28 leaf slots"
+        );
+        let fewer: Cover<u32> = cover[..cover.len() - 4].to_vec();
+        assert_stays_inside(&Direct::build(&segments(&fewer)).unwrap());
+    }
+}

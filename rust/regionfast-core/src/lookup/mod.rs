@@ -114,3 +114,6 @@ pub fn cpu_features() -> Vec<&'static str> {
     let features = [];
     features.into_iter().filter_map(|(name, has): (&str, bool)| has.then_some(name)).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

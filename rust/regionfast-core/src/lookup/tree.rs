@@ -66,7 +66,7 @@ impl Tree {
         }
         levels.reverse();
         let mut firsts = Vec::with_capacity(levels.len());
-        let mut nodes = Vec::new();
+        let mut nodes = Vec::with_capacity(levels.iter().map(Vec::len).sum());
         for level in levels {
             firsts.push(nodes.len());
             nodes.extend(level);
@@ -119,6 +119,13 @@ impl Undecided {
         self.slots.get((first + above).checked_sub(1)?).copied()
     }
 
+    fn shrink_to_fit(&mut self) {
+        self.highs.shrink_to_fit();
+        self.firsts.shrink_to_fit();
+        self.lows.shrink_to_fit();
+        self.slots.shrink_to_fit();
+    }
+
     fn bytes(&self) -> usize {
         size_of_val(&*self.highs) + size_of_val(&*self.firsts) + size_of_val(&*self.lows) + size_of_val(&*self.slots)
     }
@@ -160,5 +167,55 @@ fn high_halves(segments: &Segments<u128>) -> (Vec<u64>, Vec<Slot>, Undecided) {
         before = after;
     }
     let (keys, slots) = halves.into_iter().unzip();
+    undecided.shrink_to_fit();
     (keys, slots, undecided)
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::lookup::tests::{Cover, hard_v6, segments};
+
+    /// The invariant that the kernels rely on; see [`Tree`].
+    #[test]
+    fn no_search_leads_outside() {
+        for (name, cover) in hard_v6() {
+            let tree = Tree::build(&segments(&cover));
+            let (&leaves, inner) = tree.levels.split_last().unwrap_or_else(|| unreachable!("{name}: no level"));
+            let used = |keys: &[u64]| keys.iter().filter(|key| **key <= HIGHEST).count();
+            for (level, &first) in inner.iter().enumerate() {
+                let next = tree.levels[level + 1];
+                let end = tree.levels.get(level + 2).copied().unwrap_or(tree.nodes.len());
+                for (at, node) in tree.nodes[first..next].iter().enumerate() {
+                    assert!(node.0.is_sorted(), "{name}");
+                    assert!(next + at * NODE_CHILDREN + used(&node.0) < end, "{name}: a child that is not there");
+                }
+            }
+            let keys: Vec<u64> = tree.nodes[leaves..].iter().flat_map(|node| node.0).collect();
+            assert_eq!(keys[0], 0, "{name}");
+            assert!(keys[..tree.slots.len()].is_sorted_by(|a, b| a < b), "{name}");
+            assert_eq!(used(&keys), tree.slots.len(), "{name}: a slot a key");
+            // Each node's first key is not above what led there: searches for it end right there.
+            for (at, &key) in keys[..tree.slots.len()].iter().enumerate().step_by(NODE_KEYS) {
+                assert_eq!(super::super::scalar::v6_one(&tree, key), tree.slots[at], "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_level_for_each_ninefold() {
+        for (keys, levels) in [(1, 1), (8, 1), (9, 2), (72, 2), (73, 3), (648, 3), (649, 4)] {
+            let step = u64::MAX / keys;
+            let cover: Cover<u128> = (0..keys).map(|nth| (u128::from(nth * step) << 64, 8 + nth as Slot)).collect();
+            let tree = Tree::build(&segments(&cover));
+            assert_eq!(tree.levels.len(), levels, "{keys} keys");
+            assert_eq!(tree.slots.len() as u64, keys);
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_cache_line() {
+        assert_eq!((size_of::<Node>(), align_of::<Node>()), (64, 64));
+    }
 }
