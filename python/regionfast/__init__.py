@@ -1,23 +1,76 @@
 """Addresses to regions at memory speed, and what may be concluded from that."""
 
+from typing import TYPE_CHECKING
+
 from regionfast._lib import Lookup, RegionArray, Table, __version__
-from regionfast.errors import AddressError, DatabaseError, RegionfastError
+from regionfast.errors import (
+    AddressError,
+    DatabaseError,
+    DeploymentError,
+    PlanRefused,
+    PolicyError,
+    RegionfastError,
+    RosterError,
+)
 from regionfast.tables import Reloader, open  # noqa: A004
-from regionfast.types import Evidence, Region, Status, TableInfo, Unwrapped
+from regionfast.types import Effect, Evidence, Reason, Region, Status, TableInfo, Unwrapped
+
+if TYPE_CHECKING:
+    from regionfast.meetings import Decisions, Plan, Roster, decide_joins, plan_ejections
+    from regionfast.policy import Deployment, Policy
 
 __all__ = [
     "AddressError",
     "DatabaseError",
+    "Decisions",
+    "Deployment",
+    "DeploymentError",
+    "Effect",
     "Evidence",
     "Lookup",
+    "Plan",
+    "PlanRefused",
+    "Policy",
+    "PolicyError",
+    "Reason",
     "Region",
     "RegionArray",
     "RegionfastError",
     "Reloader",
+    "Roster",
+    "RosterError",
     "Status",
     "Table",
     "TableInfo",
     "Unwrapped",
     "__version__",
+    "decide_joins",
     "open",
+    "plan_ejections",
 ]
+
+_IMPORTED_WHEN_USED = {
+    "Decisions": "meetings",
+    "Plan": "meetings",
+    "Roster": "meetings",
+    "decide_joins": "meetings",
+    "plan_ejections": "meetings",
+    "Deployment": "policy",
+    "Policy": "policy",
+}
+"""Who only looks addresses up does not wait for policies and meetings."""
+
+
+def __getattr__(name: str) -> object:
+    module = _IMPORTED_WHEN_USED.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"regionfast.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

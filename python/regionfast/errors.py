@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class RegionfastError(Exception):
     """Base of all of them."""
@@ -18,3 +21,43 @@ class AddressError(RegionfastError, ValueError):
         super().__init__(message)
         self.index = index
         """Row of the first such text in a batch; `None` for a single one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a file that people write."""
+
+    place: str
+    """Path inside the file: `order[0].regions[1]`; empty for the file as a whole."""
+    message: str
+    """What is wrong and how to mend it."""
+    suggestions: tuple[str, ...] = ()
+    """Right spellings, the nearest first."""
+
+    def __str__(self) -> str:
+        hint = f": did you mean {' or '.join(f'`{text}`' for text in self.suggestions)}?" if self.suggestions else ""
+        return f"{self.place}: {self.message}{hint}" if self.place else f"{self.message}{hint}"
+
+
+class _FileError(RegionfastError, ValueError):
+    def __init__(self, problems: Sequence[Problem], source: str | None = None) -> None:
+        lines = [f"{source}: {problem}" if source else str(problem) for problem in problems]
+        super().__init__("\n".join(lines))
+        self.problems = tuple(problems)
+        """All that is wrong, in the order of the file."""
+
+
+class PolicyError(_FileError):
+    """A policy cannot be used, alone, with its deployment or with a table; all problems at once."""
+
+
+class DeploymentError(_FileError):
+    """A deployment file cannot be used; all problems at once."""
+
+
+class RosterError(RegionfastError, ValueError):
+    """A roster whose columns do not fit together, or that lacks one; names rows, never people."""
+
+
+class PlanRefused(RegionfastError):  # noqa: N818 - says what happened to the plan
+    """The checker found a row that an order or rule must not reach: nothing may be done by this plan."""

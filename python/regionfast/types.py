@@ -73,6 +73,60 @@ class Unwrapped(IntEnum):
         return {Unwrapped.NO: "no", Unwrapped.SIX_TO_FOUR: "6to4"}.get(self, self.name.lower())
 
 
+class Effect(IntEnum):
+    """What is to be done with one connection: at the door the first three, inside a meeting the others.
+
+    `ADMIT` is 0, so memory that nobody filled keeps nobody out.
+    """
+
+    ADMIT = 0
+    HOLD = 1
+    """To wait, at the door or moved back to it, until the owner of the meeting decides."""
+    DENY = 2
+    KEEP = 3
+    EJECT = 4
+    CLEAR = 5
+    """To undo what acting on an earlier plan left behind."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Reason(IntEnum):
+    """Why a connection has its effect, seen from the order or rule that explains it. The numbers never change."""
+
+    UNTOUCHED = 0
+    """No order or rule in force reaches the meeting."""
+    INSIDE = 1
+    """The address is positively inside its regions: the reason of every order, and of rules that deny or hold."""
+    OUTSIDE = 2
+    """The address is positively outside the regions of an allow-only rule, which is why the rule refuses it."""
+    ELSEWHERE = 3
+    """The order or rule does not concern the address: it is not inside, or an allow-only rule lets it in."""
+    UNKNOWN = 4
+    PRIVATE = 5
+    RESERVED = 6
+    INVALID = 7
+    MISSING = 8
+    RELAY = 9
+    """An address of the connection is a relay."""
+    CONFLICT = 10
+    """Addresses of the connection are inside and elsewhere."""
+    UNDECIDED = 11
+    """The table tells only a larger region, part of which is inside."""
+    OVERRIDE = 12
+    """Database and overrides differ; an override never puts an address inside a territory."""
+    CORRECTED = 13
+    """A correction of the policy says that it is not there."""
+    EXEMPT = 14
+    """Inside, but excused by the policy."""
+    DISPUTED = 15
+    """The witness does not confirm it."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Region:
     """A named territory. `str(region)` is its code."""

@@ -151,6 +151,26 @@ def test_unknown_groups(name: str, suggestion: str | None) -> None:
     assert caught.value.suggestion == suggestion
 
 
+@pytest.mark.parametrize("name", sorted(GROUPS))
+def test_changes_are_the_moments_when_the_answer_is_another(name: str) -> None:
+    changes = regions.group_changes(name)
+    assert changes[0] == GROUPS[name].since
+    assert list(changes) == sorted(set(changes))
+    for before, after in zip(changes, [*changes[1:], NOW], strict=True):
+        assert regions.group(name, before) == regions.group(name, after - SECOND)
+    for moment in changes[1:]:
+        assert regions.group(name, moment) != regions.group(name, moment - SECOND)
+    told = {row.since for row in GROUPS[name].rows} | {row.until for row in GROUPS[name].rows if row.until}
+    assert {moment for moment in told if moment > changes[0]} == set(changes[1:])
+
+
+def test_known_changes() -> None:
+    changes = regions.group_changes("SCHENGEN")
+    assert changes[-2:] == (at("2022-12-31T23:00:00Z"), at("2024-12-31T23:00:00Z"))
+    with pytest.raises(RegionError, match="did you mean `EU`"):
+        regions.group_changes("eu")
+
+
 # Own groups.
 
 

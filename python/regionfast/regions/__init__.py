@@ -1,13 +1,13 @@
 """Territory codes, their aliases, groups with dates, and sets of regions that know what lies in what.
 
-Standard library only, and nothing of ours: everybody may import it. The facts are in `regions.toml`, each row with
-its source.
+Standard library only, and of ours the base of all errors: everybody may import it. The facts are in `regions.toml`,
+each row with its source.
 """
 
 from regionfast.regions.codes import canonical, contains, country, is_user_assigned, name, parse
 from regionfast.regions.data import ACTS_SEEN_UNTIL, DATA_VERSION, Contested
 from regionfast.regions.error import RegionError
-from regionfast.regions.groups import check_groups, expand, group, is_group
+from regionfast.regions.groups import check_groups, expand, group, group_changes, is_group
 from regionfast.regions.places import contested, contested_places
 from regionfast.regions.sets import RegionSet
 
@@ -25,6 +25,7 @@ __all__ = [
     "country",
     "expand",
     "group",
+    "group_changes",
     "is_group",
     "is_user_assigned",
     "name",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from regionfast.errors import RegionfastError
+
 # A letter first: in a file with its columns mixed up the text may be an address, which no message repeats.
 _SHOWN: Final = re.compile(r"[^\W\d][\w .'_-]{0,40}|[0-9]{1,3}")
 
@@ -14,7 +16,7 @@ def shown(text: str) -> str:
     return f"`{text}`" if _SHOWN.fullmatch(text) else "this text"
 
 
-class RegionError(ValueError):
+class RegionError(RegionfastError, ValueError):
     """A region code, group or time that cannot be used; the message says what, where and how to mend it.
 
     What is suggested was never used: the caller decides.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from regionfast.regions.codes import parse
-from regionfast.regions.data import GROUPS
+from regionfast.regions.data import GROUPS, Group
 from regionfast.regions.error import RegionError, shown
 from regionfast.regions.sets import RegionSet
 from regionfast.regions.spelling import known
@@ -30,16 +30,26 @@ def group(name: str, at: datetime) -> RegionSet:
     """
     if at.utcoffset() is None:
         raise RegionError("a group is asked for at a time with its offset, such as `2020-02-01T00:00:00Z`")
-    found = GROUPS.get(name)
-    if found is None:
-        upper = name.strip().upper()
-        raise RegionError(f"{shown(name)} is no group", suggestions=(upper,) if upper in GROUPS else ())
+    found = _found(name)
     moment = at.astimezone(UTC)
     if moment < found.since:
         raise RegionError(f"group `{name}` is recorded from {found.since:%Y-%m-%dT%H:%M:%SZ} on")
     return RegionSet(
         row.region for row in found.rows if row.since <= moment and (row.until is None or moment < row.until)
     )
+
+
+def group_changes(name: str) -> tuple[datetime, ...]:
+    """The moments at which one of our groups changes, ascending, UTC: between two of them `group` is the same.
+
+    For caches: the first is the moment that its records begin, before which `group` refuses.
+
+    Raises:
+        RegionError: No such group.
+    """
+    found = _found(name)
+    moments = {moment for row in found.rows for moment in (row.since, row.until) if moment is not None}
+    return tuple(sorted({found.since} | {moment for moment in moments if moment > found.since}))
 
 
 def check_groups(groups: Mapping[str, Sequence[str]]) -> tuple[RegionError, ...]:
@@ -93,6 +103,14 @@ def expand(names: Iterable[str], at: datetime, groups: Mapping[str, Sequence[str
         else:
             codes.append(parse(name))
     return regions | RegionSet(codes)
+
+
+def _found(name: str) -> Group:
+    found = GROUPS.get(name)
+    if found is None:
+        upper = name.strip().upper()
+        raise RegionError(f"{shown(name)} is no group", suggestions=(upper,) if upper in GROUPS else ())
+    return found
 
 
 def _bad_name(name: str) -> RegionError | None:

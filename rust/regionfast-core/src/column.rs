@@ -40,6 +40,57 @@ pub fn pick<T: Copy>(rows: &[T], indices: &[usize]) -> Vec<T> {
     indices.iter().filter_map(|&index| rows.get(index).copied()).collect()
 }
 
+/// A matrix of cells, row after row, that may lie in memory of others: it is read a cell at a time.
+pub trait Cells {
+    /// Number of cells.
+    fn len(&self) -> usize;
+
+    /// Whether there is no cell.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The cell at an index below [`Cells::len`]; what another index gives is not said.
+    fn at(&self, index: usize) -> u32;
+}
+
+impl Cells for [u32] {
+    fn len(&self) -> usize {
+        <[u32]>::len(self)
+    }
+
+    #[inline]
+    fn at(&self, index: usize) -> u32 {
+        self.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// Writes the cell of each pair of row and column, such as a verdict for a meeting and a slot, into a matrix of
+/// `width` columns. `rows`, `columns` and `found` are of one length. O(pairs).
+///
+/// `false`, with `found` as it was, if one of them is no row or no column of the matrix. That is asked of all pairs
+/// first, so that the loop which reads cells has nothing to decide.
+#[must_use]
+pub fn gather<M, C>(cells: &M, width: usize, rows: &[u32], columns: &[C], found: &mut [u32]) -> bool
+where
+    M: Cells + ?Sized,
+    C: Copy + Into<u32>,
+{
+    let height = cells.len().checked_div(width).unwrap_or(0);
+    // The greatest by value: `max` of references has a branch and is not done for many at once.
+    let row = rows.iter().fold(0, |greatest, row| greatest.max(*row));
+    let column = columns.iter().fold(0, |greatest: u32, column| greatest.max((*column).into()));
+    if !rows.is_empty() && (row as usize >= height || column as usize >= width) {
+        return false;
+    }
+    for ((row, column), found) in rows.iter().zip(columns).zip(found) {
+        let column: u32 = (*column).into();
+        // Below the number of cells, so it does not wrap.
+        *found = cells.at((*row as usize).wrapping_mul(width).wrapping_add(column as usize));
+    }
+    true
+}
+
 /// Rows as keys into a list of codes.
 #[derive(Debug)]
 pub struct Dictionary<'a> {
@@ -120,7 +171,44 @@ mod tests {
         assert_eq!((none.keys.len(), none.valid.len(), none.codes), (0, 0, vec!["DE", "US", "AD"]));
     }
 
+    #[test]
+    fn a_cell_for_each_pair() {
+        let cells: &[u32] = &[1, 2, 3, 4, 5, 6];
+        let gathered = |width, rows: &[u32], columns: &[u16]| {
+            let mut found = vec![9; rows.len()];
+            gather(cells, width, rows, columns, &mut found).then_some(found)
+        };
+        assert_eq!(gathered(3, &[0, 1, 1, 0], &[0, 2, 0, 1]), Some(vec![1, 6, 4, 2]));
+        assert_eq!(gathered(2, &[2], &[1]), Some(vec![6]));
+        assert_eq!(gathered(3, &[], &[]), Some(vec![]));
+        for (width, row, column) in [(3, 2, 0), (3, 0, 3), (3, u32::MAX, 0), (6, 1, 0), (0, 0, 0), (4, 1, 0)] {
+            assert_eq!(gathered(width, &[0, row], &[0, column]), None, "{width} {row} {column}");
+        }
+        let mut found = [9; 2];
+        assert!(!gather(cells, 3, &[0, 2], &[0_u32, 0], &mut found));
+        assert_eq!(found, [9, 9], "nothing is written");
+        assert!(!gather::<[u32], u32>(&[], 3, &[0], &[0], &mut found));
+    }
+
     proptest! {
+        #[test]
+        fn gathered_cells_are_those_of_two_indices(
+            width in 1..40_usize, height in 0..40_usize,
+            pairs in proptest::collection::vec((0..41_u32, 0..41_u16), 0..50),
+        ) {
+            let matrix: Vec<Vec<u32>> =
+                (0..height).map(|row| (0..width).map(|column| (row << 16 | column) as u32).collect()).collect();
+            let cells = matrix.concat();
+            let (rows, columns): (Vec<u32>, Vec<u16>) = pairs.iter().copied().unzip();
+            let expected: Option<Vec<u32>> = pairs
+                .iter()
+                .map(|(row, column)| matrix.get(*row as usize)?.get(usize::from(*column)).copied())
+                .collect();
+            let mut found = vec![0; pairs.len()];
+            let fits = gather(&*cells, width, &rows, &columns, &mut found);
+            prop_assert_eq!(fits.then_some(found), expected);
+        }
+
         #[test]
         fn counts_are_those_of_a_linear_search(
             rows in proptest::collection::vec(0..20_u16, 0..200),

@@ -20,6 +20,7 @@
 //! This crate knows nothing of Python and nothing of what a caller does with an answer.
 
 pub mod addr;
+pub mod addresses;
 pub mod build;
 pub mod column;
 pub mod database;

@@ -197,6 +197,19 @@ impl Table {
         self.kernel.v6(&self.tree, highs, slots);
     }
 
+    /// The IPv4 space: the first address of each range, ascending from 0, and the slots.
+    #[must_use]
+    pub fn boundaries_v4(&self) -> (&[u32], &[Slot]) {
+        (self.v4.starts(), self.v4.slots())
+    }
+
+    /// The IPv6 space likewise. The zones of wrapped IPv4 are [`Status::Reserved`], as is what lies in them without
+    /// an IPv4 address inside; where there is one, it is to be looked for in the IPv4 space. O(ranges).
+    #[must_use]
+    pub fn boundaries_v6(&self) -> Segments<u128> {
+        self.v6.map_slots(|slot| if slot == UNDECIDED { Status::Reserved.slot() } else { slot })
+    }
+
     /// The range at an index, IPv4 then, where wanted, IPv6; `index` becomes that of the next one. Zones of
     /// wrapped IPv4 are left out: their answer is that of the address inside. `None` after the last.
     #[must_use]

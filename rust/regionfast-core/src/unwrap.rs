@@ -156,6 +156,14 @@ impl Unwrapping {
         }
     }
 
+    /// What [`unwrap`](Self::unwrap) says of each address in network order: a [`Wrapping`] and the IPv4 address, 0
+    /// where there is none.
+    #[must_use]
+    pub fn unwrap_many(&self, addresses: &[[u8; 16]]) -> (Vec<u8>, Vec<u32>) {
+        let inner = |octets: &[u8; 16]| self.unwrap(u128::from_be_bytes(*octets)).unwrap_or((0, Wrapping::None));
+        addresses.iter().map(inner).map(|(inner, wrapping)| (wrapping as u8, inner)).unzip()
+    }
+
     /// The ranges in which [`unwrap`](Self::unwrap) finds IPv4: first and last address and wrapping, sorted
     /// and disjoint; none if unwrapping is off.
     pub fn zones(&self) -> impl Iterator<Item = (u128, u128, Wrapping)> + '_ {

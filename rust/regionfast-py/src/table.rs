@@ -4,12 +4,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use numpy::{IntoPyArray, PyArray1, PyUntypedArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use regionfast_core::addr::Address;
+use regionfast_core::lookup::Resolved;
 use regionfast_core::slot::{FIRST_REGION, Place};
 use regionfast_core::table::Table as CoreTable;
 use regionfast_core::text::{Parsed, parse};
@@ -19,7 +21,11 @@ use crate::doors::{self, OneAddress};
 use crate::error::{no_address, not_written, raised};
 use crate::lookup::Lookup;
 use crate::names;
+use crate::parse::octets;
 use crate::region_array::RegionArray;
+
+type Boundaries<'py> = (Bound<'py, PyAny>, Bound<'py, PyArray1<u16>>);
+type Inner<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u32>>);
 
 /// An immutable table; shared by threads, pickled, and survives `fork`.
 #[pyclass(frozen, module = "regionfast", name = "Table", weakref)]
@@ -127,6 +133,13 @@ impl Table {
         self.region_objects(py).cloned()
     }
 
+    /// The `Evidence` of each slot, `uint8`.
+    #[getter]
+    fn evidence<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
+        let by_slot: Vec<u8> = self.core.labels().iter().map(|label| label.evidence as u8).collect();
+        by_slot.into_pyarray(py)
+    }
+
     /// The code of the region of one address, `None` where it is not located.
     ///
     /// Raises `AddressError`, a `ValueError`, for text that is no address.
@@ -181,7 +194,9 @@ impl Table {
             Some(None) => return Err(PyValueError::new_err("`threads` is at least 1, or None")),
             threads => threads.flatten(),
         };
-        let found = doors::lookup_many(&slf.get().core, addresses, threads)?;
+        let mut resolved = Resolved::new(&slf.get().core, threads);
+        doors::read(addresses, &mut resolved)?;
+        let found = resolved.answers;
         if raise && let Some(index) = found.slots.iter().position(|&slot| slot == Status::Invalid.slot()) {
             return Err(no_address(py, Some(index)));
         }
@@ -199,6 +214,41 @@ impl Table {
             Some(_) => return Err(PyValueError::new_err("`family` is 4, 6 or None")),
         };
         Ok(Ranges { table: slf.clone().unbind(), next: if v4 { 0 } else { slf.get().core.counts().0 }, v6 })
+    }
+
+    /// The ranges that `ranges` tells as columns: `(starts, slots)`, the first address of each, ascending from 0, and
+    /// what it answers; each ends where the next begins.
+    ///
+    /// Family 4: `uint32` `(k,)`, host order. Family 6: `uint8` `(k, 16)`, network order; IPv6 ranges that wrap IPv4
+    /// are reserved here, as are addresses in them with none inside: see `unwrap`. O(k).
+    #[pyo3(signature = (family, /))]
+    fn boundaries<'py>(&self, py: Python<'py>, family: u8) -> PyResult<Boundaries<'py>> {
+        match family {
+            4 => {
+                let (starts, slots) = self.core.boundaries_v4();
+                Ok((PyArray1::from_slice(py, starts).into_any(), PyArray1::from_slice(py, slots)))
+            }
+            6 => {
+                let (starts, slots) = py.detach(|| {
+                    let cover = self.core.boundaries_v6();
+                    (cover.starts().iter().map(|start| start.to_be_bytes()).collect(), cover.slots().to_vec())
+                });
+                Ok((octets(py, starts)?.into_any(), slots.into_pyarray(py)))
+            }
+            _ => Err(PyValueError::new_err("`family` is 4 or 6")),
+        }
+    }
+
+    /// What is inside IPv6 addresses, `uint8` `(m, 16)`, as `lookup_many` unwraps them: `(unwrapped, v4)`.
+    ///
+    /// `unwrapped`, `uint8` `(m,)`: numbers of `Unwrapped`. `v4`, `uint32` `(m,)`, host order, 0 where there is none.
+    /// O(m).
+    #[pyo3(signature = (v6, /))]
+    fn unwrap<'py>(&self, v6: &Bound<'py, PyUntypedArray>) -> PyResult<Inner<'py>> {
+        let py = v6.py();
+        let v6 = doors::numpy::sixteens(v6)?;
+        let (unwrapped, v4) = py.detach(|| self.core.unwrapping().unwrap_many(&v6));
+        Ok((unwrapped.into_pyarray(py), v4.into_pyarray(py)))
     }
 
     /// Writes the compiled form, from which `open` takes milliseconds. The file appears whole or not at all.

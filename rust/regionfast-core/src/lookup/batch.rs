@@ -1,44 +1,20 @@
-//! Batches: columns of addresses in any form to slots, in pieces that stay in the L1 cache, on any number of
-//! threads.
+//! Batches: columns of addresses to slots, on any number of threads.
 
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::addr::Address;
+use crate::addresses::{Batch, Column, PIECE, Sink};
 use crate::column;
 use crate::slot::{Slot, Status, UNDECIDED};
 use crate::table::Table;
-use crate::text::{Parsed, Rows, TextKernel};
+use crate::text::Parsed;
 use crate::unwrap::Wrapping;
 
-/// Rows that are parsed and looked up together: 4 KiB of addresses, so that they are still in L1 when the
-/// kernel comes.
-const PIECE: usize = 1024;
 /// Rows that a thread takes at a time. Starting another takes about as long as looking up so many, so fewer stay
 /// on one thread.
 const SHARE: usize = 1 << 16;
-
-/// A batch of addresses in some form.
-pub trait Column: Sync {
-    /// Number of rows.
-    fn len(&self) -> usize;
-
-    /// Whether there are no rows.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether a row can be an IPv6 address, and so wrap an IPv4 address.
-    fn can_wrap(&self) -> bool {
-        true
-    }
-
-    /// Writes the slots of the rows from `start` on, as many as `slots` is long, and how the addresses were
-    /// wrapped, where they were. `wrappings` is as long as `slots` and comes filled with [`Wrapping::None`]; it is
-    /// empty where no row can wrap.
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], wrappings: &mut [u8]);
-}
 
 /// What the rows of a batch answer, in their order.
 #[derive(Debug, Default)]
@@ -109,7 +85,9 @@ fn lookup<C: Column + ?Sized>(
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some((share, (slots, wrappings))) = next() {
-            column.lookup(table, share * SHARE, slots, wrappings.unwrap_or_default());
+            let first = share * SHARE;
+            let rows = first..first + slots.len();
+            column.read(rows, &mut Share { table, slots, wrappings: wrappings.unwrap_or_default() });
         }
     };
     if shares <= 1 {
@@ -127,131 +105,101 @@ fn lookup<C: Column + ?Sized>(
     });
 }
 
-impl Column for [u32] {
-    fn len(&self) -> usize {
-        <[u32]>::len(self)
-    }
+/// A batch that is looked up.
+pub struct Resolved<'t> {
+    table: &'t Table,
+    threads: Option<NonZero<usize>>,
+    /// What its rows answer.
+    pub answers: Answers,
+}
 
-    fn can_wrap(&self) -> bool {
-        false
-    }
-
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], _: &mut [u8]) {
-        let rows = self.get(start..start + slots.len()).unwrap_or_default();
-        table.lookup_v4_many(rows, slots);
+impl<'t> Resolved<'t> {
+    /// An empty batch; for `threads` see [`Answers::extend`].
+    #[must_use]
+    pub fn new(table: &'t Table, threads: Option<NonZero<usize>>) -> Self {
+        Self { table, threads, answers: Answers::default() }
     }
 }
 
-impl Column for [[u8; 16]] {
+impl Batch for Resolved<'_> {
     fn len(&self) -> usize {
-        <[[u8; 16]]>::len(self)
+        self.answers.slots.len()
     }
 
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], wrappings: &mut [u8]) {
-        let rows = self.get(start..start + slots.len()).unwrap_or_default();
+    fn another(&self) -> Self {
+        Self::new(self.table, self.threads)
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.answers.slots.reserve_exact(rows);
+        self.answers.wrappings.reserve_exact(rows);
+    }
+
+    fn extend<C: Column + ?Sized>(&mut self, column: &C) {
+        self.answers.extend(self.table, column, self.threads);
+    }
+
+    fn replace(&mut self, first: usize, others: impl IntoIterator<Item = (usize, Parsed)>) {
+        for (at, parsed) in others {
+            self.answers.set(first + at, self.table.lookup_parsed(parsed));
+        }
+    }
+
+    fn append(&mut self, from: &Self, rows: &[usize]) {
+        self.answers.append(&from.answers, rows);
+    }
+}
+
+/// The rows that one thread looks up: those that are still to come have these slots and wrappings. No wrappings at
+/// all where no row can wrap; else they come filled with [`Wrapping::None`].
+struct Share<'a> {
+    table: &'a Table,
+    slots: &'a mut [Slot],
+    wrappings: &'a mut [u8],
+}
+
+impl<'a> Share<'a> {
+    /// Slots and wrappings of the next rows.
+    fn next(&mut self, rows: usize) -> (&'a mut [Slot], &'a mut [u8]) {
+        let slots = self.slots.split_off_mut(..rows).unwrap_or_default();
+        (slots, self.wrappings.split_off_mut(..rows).unwrap_or_default())
+    }
+}
+
+impl Sink for Share<'_> {
+    fn v4(&mut self, rows: &[u32]) {
+        let (slots, _) = self.next(rows.len());
+        self.table.lookup_v4_many(rows, slots);
+    }
+
+    fn v6(&mut self, rows: &[[u8; 16]]) {
+        let (slots, wrappings) = self.next(rows.len());
         let mut highs = [0; PIECE];
         let pieces = rows.chunks(PIECE).zip(slots.chunks_mut(PIECE)).zip(wrappings.chunks_mut(PIECE));
         for ((rows, slots), wrappings) in pieces {
             for (high, row) in highs.iter_mut().zip(rows) {
                 *high = (u128::from_be_bytes(*row) >> 64) as u64;
             }
-            table.lookup_high_halves(highs.get(..rows.len()).unwrap_or_default(), slots);
+            self.table.lookup_high_halves(highs.get(..rows.len()).unwrap_or_default(), slots);
             for ((row, slot), wrapping) in rows.iter().zip(slots).zip(wrappings) {
                 if *slot == UNDECIDED {
-                    let found = table.decide(u128::from_be_bytes(*row));
+                    let found = self.table.decide(u128::from_be_bytes(*row));
                     (*slot, *wrapping) = (found.slot, found.wrapping as u8);
                 }
             }
         }
     }
-}
 
-impl Column for [[u8; 4]] {
-    fn len(&self) -> usize {
-        <[[u8; 4]]>::len(self)
-    }
-
-    fn can_wrap(&self) -> bool {
-        false
-    }
-
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], _: &mut [u8]) {
-        let rows = self.get(start..start + slots.len()).unwrap_or_default();
-        let mut addresses = [0; PIECE];
-        for (rows, slots) in rows.chunks(PIECE).zip(slots.chunks_mut(PIECE)) {
-            for (address, row) in addresses.iter_mut().zip(rows) {
-                *address = u32::from_be_bytes(*row);
+    fn mixed(&mut self, rows: &[u32], others: &[(usize, Parsed)]) {
+        let (slots, wrappings) = self.next(rows.len());
+        self.table.lookup_v4_many(rows, slots);
+        for &(at, parsed) in others {
+            let (slot, wrapping) = self.table.lookup_parsed(parsed);
+            if let Some(to) = slots.get_mut(at) {
+                *to = slot;
             }
-            table.lookup_v4_many(addresses.get(..rows.len()).unwrap_or_default(), slots);
-        }
-    }
-}
-
-/// A column of packed addresses: 4 bytes or 16, in network order. An empty row is missing, one of any other
-/// length invalid.
-pub struct PackedColumn<'a, R: ?Sized> {
-    rows: &'a R,
-}
-
-impl<'a, R: Rows + ?Sized> PackedColumn<'a, R> {
-    /// The rows as a column.
-    pub fn new(rows: &'a R) -> Self {
-        Self { rows }
-    }
-}
-
-impl<R: Rows + ?Sized> Column for PackedColumn<'_, R> {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], wrappings: &mut [u8]) {
-        for (at, (to, how)) in slots.iter_mut().zip(wrappings).enumerate() {
-            let bytes = self.rows.row(start + at).bytes();
-            let parsed = match (<[u8; 4]>::try_from(bytes), <[u8; 16]>::try_from(bytes)) {
-                (Ok(four), _) => Parsed::V4(u32::from_be_bytes(four)),
-                (_, Ok(sixteen)) => Parsed::V6(u128::from_be_bytes(sixteen)),
-                _ if bytes.is_empty() => Parsed::Missing,
-                _ => Parsed::Invalid,
-            };
-            let (slot, wrapping) = table.lookup_parsed(parsed);
-            (*to, *how) = (slot, wrapping as u8);
-        }
-    }
-}
-
-/// A column of text.
-pub struct TextColumn<'a, R: ?Sized> {
-    rows: &'a R,
-    kernel: TextKernel,
-}
-
-impl<'a, R: Rows + ?Sized> TextColumn<'a, R> {
-    /// The rows as a column, parsed by the best kernel of this machine.
-    pub fn new(rows: &'a R) -> Self {
-        Self { rows, kernel: TextKernel::detect() }
-    }
-}
-
-impl<R: Rows + ?Sized> Column for TextColumn<'_, R> {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn lookup(&self, table: &Table, start: usize, slots: &mut [Slot], wrappings: &mut [u8]) {
-        let mut v4 = [0; PIECE];
-        let mut others: Vec<(usize, Parsed)> = Vec::new();
-        let pieces = slots.chunks_mut(PIECE).zip(wrappings.chunks_mut(PIECE)).enumerate();
-        for (index, (slots, wrappings)) in pieces {
-            let Some(v4) = v4.get_mut(..slots.len()) else { return };
-            others.clear();
-            self.kernel.parse_rows(self.rows, start + index * PIECE, v4, &mut others);
-            table.lookup_v4_many(v4, slots);
-            for &(at, parsed) in &others {
-                let (slot, wrapping) = table.lookup_parsed(parsed);
-                if let (Some(to), Some(how)) = (slots.get_mut(at), wrappings.get_mut(at)) {
-                    (*to, *how) = (slot, wrapping as u8);
-                }
+            if let Some(how) = wrappings.get_mut(at) {
+                *how = wrapping as u8;
             }
         }
     }
@@ -283,6 +231,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::addresses::{PackedColumn, TextColumn};
     use crate::build::Content;
     use crate::level::Level;
     use crate::lookup::Kernel;

@@ -11,7 +11,7 @@ mod direct;
 mod scalar;
 mod tree;
 
-pub use batch::{Answers, Column, PackedColumn, TextColumn};
+pub use batch::{Answers, Resolved};
 pub use direct::Direct;
 pub use tree::Tree;
 

@@ -1,8 +1,6 @@
 //! Arrow arrays and chunked streams through the PyCapsule interface. Their memory does not change, by the Arrow
 //! specification, so it is read in place.
 
-use std::num::NonZero;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ByteArrayType, UInt32Type};
 use arrow_array::{Array, BinaryViewArray, GenericByteArray};
@@ -12,32 +10,26 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3_arrow::ffi::ArrayReader as _;
 use pyo3_arrow::input::AnyArray;
-use regionfast_core::Status;
-use regionfast_core::lookup::{Answers, PackedColumn, TextColumn};
-use regionfast_core::table::Table;
-use regionfast_core::text::{Offset, Row, Rows, SliceRows};
-use regionfast_core::unwrap::Wrapping;
+use regionfast_core::addresses::{Batch, NullColumn, PackedColumn, TextColumn};
+use regionfast_core::text::{Offset, Parsed, Row, Rows, SliceRows};
 
-type Threads = Option<NonZero<usize>>;
-
-/// Looks up the rows of an array, or of all chunks of a stream.
-pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Threads) -> PyResult<Answers> {
+/// Adds the rows of an array, or of all chunks of a stream.
+pub fn read<B: Batch>(addresses: &Bound<'_, PyAny>, batch: &mut B) -> PyResult<()> {
     let reader = addresses.extract::<AnyArray>()?.into_reader()?;
     check(reader.field().data_type())?;
-    let mut answers = Answers::default();
     if *reader.field().data_type() == DataType::Null
         && let Ok(rows) = addresses.len()
     {
         // Polars sends a buffer with a column of type null, which the importer refuses. Its length says all.
-        answers.slots.resize(rows, Status::Missing.slot());
-        return Ok(answers);
+        batch.extend(&NullColumn(rows));
+        return Ok(());
     }
     for chunk in reader {
         let chunk = chunk.map_err(|error| PyValueError::new_err(format!("the Arrow stream broke off: {error}")))?;
         check_entries(chunk.as_ref())?;
-        addresses.py().detach(|| extend(&mut answers, table, chunk.as_ref(), threads));
+        addresses.py().detach(|| extend(batch, chunk.as_ref()));
     }
-    Ok(answers)
+    Ok(())
 }
 
 /// Whether a column of this type holds addresses.
@@ -64,69 +56,51 @@ fn check_entries(chunk: &dyn Array) -> PyResult<()> {
     }
 }
 
-/// Looks up one chunk. Its type has passed [`check`] and its entries [`check_entries`].
-fn extend(answers: &mut Answers, table: &Table, chunk: &dyn Array, threads: Threads) {
-    let before = answers.slots.len();
+/// Adds one chunk. Its type has passed [`check`] and its entries [`check_entries`].
+fn extend<B: Batch>(batch: &mut B, chunk: &dyn Array) {
+    let before = batch.len();
     let nulls = chunk.nulls();
     match chunk.data_type() {
-        DataType::Utf8 => text(answers, table, chunk.as_string::<i32>(), threads),
-        DataType::LargeUtf8 => text(answers, table, chunk.as_string::<i64>(), threads),
+        DataType::Utf8 => text(batch, chunk.as_string::<i32>()),
+        DataType::LargeUtf8 => text(batch, chunk.as_string::<i64>()),
         DataType::Utf8View => {
             let rows = Views { views: &chunk.as_string_view().clone().to_binary_view(), nulls };
-            answers.extend(table, &TextColumn::new(&rows), threads);
+            batch.extend(&TextColumn::new(&rows));
         }
-        DataType::Binary => packed(answers, table, chunk.as_binary::<i32>(), threads),
-        DataType::LargeBinary => packed(answers, table, chunk.as_binary::<i64>(), threads),
-        DataType::BinaryView => {
-            let rows = Views { views: chunk.as_binary_view(), nulls };
-            answers.extend(table, &PackedColumn::new(&rows), threads);
-        }
-        DataType::FixedSizeBinary(4) => {
-            let (rows, _) = chunk.as_fixed_size_binary().value_data().as_chunks::<4>();
-            answers.extend(table, rows, threads);
-        }
-        DataType::FixedSizeBinary(_) => {
-            let (rows, _) = chunk.as_fixed_size_binary().value_data().as_chunks::<16>();
-            answers.extend(table, rows, threads);
-        }
-        DataType::UInt32 => answers.extend(table, &chunk.as_primitive::<UInt32Type>().values()[..], threads),
-        DataType::Dictionary(..) => dictionary(answers, table, chunk, threads),
-        _ => answers.slots.resize(before + chunk.len(), Status::Missing.slot()),
+        DataType::Binary => packed(batch, chunk.as_binary::<i32>()),
+        DataType::LargeBinary => packed(batch, chunk.as_binary::<i64>()),
+        DataType::BinaryView => batch.extend(&PackedColumn::new(&Views { views: chunk.as_binary_view(), nulls })),
+        DataType::FixedSizeBinary(4) => batch.extend(chunk.as_fixed_size_binary().value_data().as_chunks::<4>().0),
+        DataType::FixedSizeBinary(_) => batch.extend(chunk.as_fixed_size_binary().value_data().as_chunks::<16>().0),
+        DataType::UInt32 => batch.extend(&chunk.as_primitive::<UInt32Type>().values()[..]),
+        DataType::Dictionary(..) => dictionary(batch, chunk),
+        _ => batch.extend(&NullColumn(chunk.len())),
     }
     if let Some(nulls) = nulls {
-        for row in nulls.iter().enumerate().filter_map(|(row, valid)| (!valid).then_some(before + row)) {
-            answers.set(row, (Status::Missing.slot(), Wrapping::None));
-        }
+        let missing = nulls.iter().enumerate().filter(|(_, valid)| !valid);
+        batch.replace(before, missing.map(|(row, _)| (row, Parsed::Missing)));
     }
 }
 
-fn text<T>(answers: &mut Answers, table: &Table, array: &GenericByteArray<T>, threads: Threads)
-where
-    T: ByteArrayType<Offset: Offset>,
-{
-    let rows = SliceRows { text: array.value_data(), offsets: array.value_offsets() };
-    answers.extend(table, &TextColumn::new(&rows), threads);
+fn text<T: ByteArrayType<Offset: Offset>>(batch: &mut impl Batch, array: &GenericByteArray<T>) {
+    batch.extend(&TextColumn::new(&SliceRows { text: array.value_data(), offsets: array.value_offsets() }));
 }
 
-fn packed<T>(answers: &mut Answers, table: &Table, array: &GenericByteArray<T>, threads: Threads)
-where
-    T: ByteArrayType<Offset: Offset>,
-{
-    let rows = SliceRows { text: array.value_data(), offsets: array.value_offsets() };
-    answers.extend(table, &PackedColumn::new(&rows), threads);
+fn packed<T: ByteArrayType<Offset: Offset>>(batch: &mut impl Batch, array: &GenericByteArray<T>) {
+    batch.extend(&PackedColumn::new(&SliceRows { text: array.value_data(), offsets: array.value_offsets() }));
 }
 
-/// Looks up each entry of the dictionary once, then follows the keys.
-fn dictionary(answers: &mut Answers, table: &Table, chunk: &dyn Array, threads: Threads) {
+/// Adds each entry of the dictionary once to a batch of its own, then follows the keys.
+fn dictionary<B: Batch>(batch: &mut B, chunk: &dyn Array) {
     let dictionary = chunk.as_any_dictionary();
-    let mut entries = Answers::default();
-    extend(&mut entries, table, dictionary.values().as_ref(), threads);
-    if entries.slots.is_empty() {
+    let mut entries = batch.another();
+    extend(&mut entries, dictionary.values().as_ref());
+    if entries.is_empty() {
         // Without entries there is nothing that a key could mean: all rows are null.
-        answers.slots.resize(answers.slots.len() + chunk.len(), Status::Missing.slot());
+        batch.extend(&NullColumn(chunk.len()));
         return;
     }
-    answers.append(&entries, &dictionary.normalized_keys());
+    batch.append(&entries, &dictionary.normalized_keys());
 }
 
 /// Rows of a view array. A null may have any view, so it is not followed.

@@ -1,15 +1,12 @@
 //! Lists, tuples, iterators and object arrays. Objects are copied out under the interpreter lock in pieces, and
-//! each piece is parsed and looked up without it.
-
-use std::num::NonZero;
+//! each piece is parsed without it.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyList, PyString, PyTuple, PyType};
-use regionfast_core::lookup::{Answers, TextColumn};
-use regionfast_core::table::Table;
+use regionfast_core::addresses::{Batch, TextColumn};
 use regionfast_core::text::{Parsed, SliceRows};
 
 use super::{OneAddress, kind};
@@ -19,54 +16,51 @@ const PIECE: usize = 1 << 16;
 /// Bytes of text that end a piece early, so that long texts do not pile up.
 const PIECE_BYTES: usize = 4 << 20;
 
-/// Looks up an iterable of texts, `ipaddress` objects, `None` and NaN.
-pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Option<NonZero<usize>>) -> PyResult<Answers> {
-    let mut batch = Batch::new(addresses.py(), table, threads);
+/// Adds an iterable of texts, `ipaddress` objects, `None` and NaN.
+pub fn read<B: Batch>(addresses: &Bound<'_, PyAny>, batch: &mut B) -> PyResult<()> {
+    let mut copies = Copies::new(addresses.py(), batch);
     if let Ok(list) = addresses.cast::<PyList>() {
-        batch.reserve(list.len());
+        copies.reserve(list.len());
         // By index, not by iterator: a list that another thread shortens ends the batch, it does not break it.
         let mut index = 0;
         while let Ok(item) = list.get_item(index) {
-            batch.push(index, &item)?;
+            copies.push(index, &item)?;
             index += 1;
         }
     } else if let Ok(tuple) = addresses.cast::<PyTuple>() {
-        batch.reserve(tuple.len());
+        copies.reserve(tuple.len());
         for (index, item) in tuple.iter_borrowed().enumerate() {
-            batch.push(index, &item)?;
+            copies.push(index, &item)?;
         }
     } else {
         let items = addresses.try_iter().map_err(|_| {
             PyTypeError::new_err(format!("`addresses` is {}, not a batch of addresses", kind(addresses)))
         })?;
         for (index, item) in items.enumerate() {
-            batch.push(index, &item?)?;
+            copies.push(index, &item?)?;
         }
     }
-    Ok(batch.finish())
+    copies.flush();
+    Ok(())
 }
 
 /// Copies of texts, and the rows that are no texts.
-struct Batch<'a, 'py> {
+struct Copies<'a, 'py, B> {
     py: Python<'py>,
-    table: &'a Table,
-    threads: Option<NonZero<usize>>,
+    batch: &'a mut B,
     text: Vec<u8>,
     offsets: Vec<u32>,
     /// Rows of the piece that say something else than their text.
     others: Vec<(usize, Parsed)>,
-    answers: Answers,
 }
 
-impl<'a, 'py> Batch<'a, 'py> {
-    fn new(py: Python<'py>, table: &'a Table, threads: Option<NonZero<usize>>) -> Self {
-        let answers = Answers::default();
-        Self { py, table, threads, text: Vec::new(), offsets: vec![0], others: Vec::new(), answers }
+impl<'a, 'py, B: Batch> Copies<'a, 'py, B> {
+    fn new(py: Python<'py>, batch: &'a mut B) -> Self {
+        Self { py, batch, text: Vec::new(), offsets: vec![0], others: Vec::new() }
     }
 
     fn reserve(&mut self, rows: usize) {
-        self.answers.slots.reserve_exact(rows);
-        self.answers.wrappings.reserve_exact(rows);
+        self.batch.reserve(rows);
         self.offsets.reserve(rows.min(PIECE));
         self.text.reserve(16 * rows.min(PIECE));
     }
@@ -94,23 +88,15 @@ impl<'a, 'py> Batch<'a, 'py> {
     }
 
     fn flush(&mut self) {
-        let Self { py, table, threads, text, offsets, others, answers } = self;
-        let before = answers.slots.len();
+        let Self { py, batch, text, offsets, others } = self;
+        let before = batch.len();
         py.detach(|| {
             let rows = SliceRows { text, offsets };
-            answers.extend(table, &TextColumn::new(&rows), *threads);
-            for &(at, parsed) in others.iter() {
-                answers.set(before + at, table.lookup_parsed(parsed));
-            }
+            batch.extend(&TextColumn::new(&rows));
+            batch.replace(before, others.drain(..));
         });
         text.clear();
         offsets.truncate(1);
-        others.clear();
-    }
-
-    fn finish(mut self) -> Answers {
-        self.flush();
-        self.answers
     }
 }
 

@@ -2,33 +2,30 @@
 
 mod arrow;
 mod list;
-mod numpy;
-
-use std::num::NonZero;
+pub mod numpy;
 
 use ::numpy::PyUntypedArray;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyInt, PyString};
-use regionfast_core::lookup::Answers;
-use regionfast_core::table::Table;
+use regionfast_core::addresses::Batch;
 use regionfast_core::text::Parsed;
 
-/// The answers for a batch in any of the forms that `Addresses` names.
-pub fn lookup_many(table: &Table, addresses: &Bound<'_, PyAny>, threads: Option<NonZero<usize>>) -> PyResult<Answers> {
+/// Adds addresses in any of the forms that `Addresses` names to a batch.
+pub fn read<B: Batch>(addresses: &Bound<'_, PyAny>, batch: &mut B) -> PyResult<()> {
     let py = addresses.py();
     if let Ok(array) = addresses.cast::<PyUntypedArray>() {
-        return numpy::lookup_many(table, array, threads);
+        return numpy::read(array, batch);
     }
     if let Some(array) = numpy_of_pandas(addresses)? {
-        return numpy::lookup_many(table, array.cast()?, threads);
+        return numpy::read(array.cast()?, batch);
     }
     if addresses.hasattr(intern!(py, "__arrow_c_array__"))? || addresses.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        return arrow::lookup_many(table, addresses, threads);
+        return arrow::read(addresses, batch);
     }
     refuse_scalars(addresses)?;
-    list::lookup_many(table, addresses, threads)
+    list::read(addresses, batch)
 }
 
 /// A pandas series or index whose values are a NumPy array. Those with Arrow memory go through Arrow, which

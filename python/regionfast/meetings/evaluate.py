@@ -1,0 +1,333 @@
+"""What the entries of a policy say of each connection of a roster: one key a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from regionfast import regions
+from regionfast._lib import Table, gather
+from regionfast.errors import RosterError
+from regionfast.meetings.kinds import Integers, Kinds, dense
+from regionfast.meetings.roster import Roster
+from regionfast.policy import outcome
+from regionfast.policy.compile import Bound, Compiled, Keys, bound
+from regionfast.policy.model import Correction
+from regionfast.policy.networks import Networks
+from regionfast.policy.outcome import Flags
+from regionfast.policy.policy import Policy
+from regionfast.types import Evidence
+
+CELLS: Final = 1 << 24
+"""Keys of meetings and kinds that are in memory at a time."""
+
+
+class Evaluation:
+    """A table, a policy and a roster, put together once; entries are asked afterwards."""
+
+    def __init__(self, table: Table, policy: Policy, roster: Roster, at: datetime, witness: Table | None) -> None:
+        if at.utcoffset() is None:
+            raise ValueError("`at` is a time with its offset, such as `datetime.now(UTC)`")
+        self.table = table
+        self.policy = policy
+        self.roster = roster
+        self.at = at.astimezone(UTC).replace(microsecond=0)
+        self.witness = witness
+        self.bound: Bound = bound(policy, table)
+        self.slots = roster.lookup(table)
+        """The slot of each address."""
+        self._base = self._base_slots()
+        self._correction = self._corrections()
+        self._corrected = self._correction_columns()
+        self._exempt = self._exemptions()
+
+    def keys(self, compiled: Compiled) -> Keys:
+        """The key of each connection by the compiled entries, `uint32`; 0 where none reaches the meeting.
+
+        O(addresses) for the most part, and O(entries x kinds of connections).
+        """
+        roster = self.roster
+        for column in compiled.columns_needed:
+            if getattr(roster, column) is None:
+                raise RosterError(f"the policy asks for `{column}`, which the roster lacks")
+        vectors, vector_of = meeting_vectors(compiled, roster)
+        # NumPy would first make the codes twice as long.
+        of_meeting = gather(vector_of[None, :], np.zeros(len(roster), np.uint32), roster.meetings.codes)
+        if self._are_slots:
+            keys = _gathered(vectors, compiled.slot_keys, of_meeting, self.slots)
+        else:
+            keys = self._by_kind(compiled, self.kinds(None), vectors, of_meeting, None)
+        if self.witness is not None:
+            rows = np.flatnonzero(keys >= np.uint32(outcome.CLAIMS_A_REGION << outcome.GRADE_SHIFT))
+            if len(rows):
+                confirming = np.stack([bound(self.policy, self.witness).flags(places) for places in compiled.sets])
+                keys[rows] = self._by_kind(compiled, self.kinds(rows), vectors, of_meeting[rows], confirming)
+        return keys
+
+    def outcomes(self, compiled: Compiled, row: int) -> dict[int, int]:
+        """What each compiled entry says of one connection, by the entry's number, wherever it may reach."""
+        kinds = self.kinds(np.array([row]))
+        confirming = None
+        if self.witness is not None:
+            by_witness = bound(self.policy, self.witness)
+            confirming = np.stack([by_witness.flags(places) for places in compiled.sets])
+        kind = int(kinds.of[0]) - kinds.columns
+        flags = self._flags(compiled, kinds, kind, kind + 1, confirming)
+        return {number: int(said[0]) for number, said in compiled.outcomes(*flags).items()}
+
+    @property
+    def _are_slots(self) -> bool:
+        """Whether each connection is of the kind of its slot."""
+        return all(what is None for what in (self.roster.starts, self._base, self._corrected, self._exempt))
+
+    def kinds(self, rows: Integers | None) -> Kinds:
+        """The kinds of all connections, or of some, and these never as slots."""
+        roster, starts = self.roster, self.roster.starts
+        if rows is None:
+            addresses: slice | Integers = slice(None)
+            of_rows: slice | Integers = slice(None)
+            witness = None
+        else:
+            of_rows = rows
+            addresses, starts = (rows, None) if starts is None else _addresses_of(rows, starts)
+            witness = (self.slots if self.witness is None else roster.lookup(self.witness))[addresses]
+        return Kinds(
+            self.bound.slots,
+            self.bound.columns,
+            self.slots[addresses],
+            base=None if self._base is None else self._base[addresses],
+            corrected=None if self._corrected is None else self._corrected[addresses],
+            witness=witness,
+            starts=starts,
+            exempt=None if self._exempt is None else self._exempt[:, of_rows],
+        )
+
+    def _by_kind(
+        self,
+        compiled: Compiled,
+        kinds: Kinds,
+        vectors: Vectors,
+        of_meeting: npt.NDArray[np.uint32],
+        confirming: Flags | None,
+    ) -> Keys:
+        """The keys of connections by kind, in pieces, so that no matrix of kinds and entries becomes large."""
+        keys = np.empty(len(kinds.of), np.uint32)
+        rows = np.flatnonzero(kinds.of < kinds.columns)
+        keys[rows] = _gathered(vectors, compiled.slot_keys, of_meeting[rows], kinds.of[rows].astype(np.uint32))
+        step = max(1, CELLS // max(len(compiled.sets), len(compiled.slot_keys)))
+        for first in range(0, len(kinds), step):
+            last = min(first + step, len(kinds))
+            rows = np.flatnonzero((kinds.of >= kinds.columns + first) & (kinds.of < kinds.columns + last))
+            said = compiled.keys(*self._flags(compiled, kinds, first, last, confirming))
+            keys[rows] = _gathered(
+                vectors, said, of_meeting[rows], (kinds.of[rows] - (kinds.columns + first)).astype(np.uint32)
+            )
+        return keys
+
+    def _flags(
+        self, compiled: Compiled, kinds: Kinds, first: int, last: int, confirming: Flags | None
+    ) -> tuple[Flags, Flags, tuple[Flags, Flags] | None]:
+        """What `Compiled.keys` takes, for some kinds."""
+        by_order, by_rule = kinds.flags(first, last, compiled.set_flags, self._exempting())
+        if confirming is None:
+            return by_order, by_rule, None
+        return by_order, by_rule, kinds.witness_flags(first, last, compiled.set_flags, confirming)
+
+    def base_slot(self, address: int) -> int | None:
+        """The slot of an address without overrides, where it is another one."""
+        if self._base is None or self._base[address] == self.slots[address]:
+            return None
+        return int(self._base[address])
+
+    def correction(self, address: int) -> Correction | None:
+        """The correction that stands for an address."""
+        if self._correction is None or self._correction[address] == len(self.policy.corrections):
+            return None
+        return self.policy.corrections[int(self._correction[address])]
+
+    def is_registered(self) -> npt.NDArray[np.bool_]:
+        """Which addresses the table locates only by where their network is registered."""
+        by_slot: npt.NDArray[np.bool_] = self.table.evidence == Evidence.REGISTERED
+        return by_slot[self.slots]
+
+    def _base_slots(self) -> npt.NDArray[np.uint16] | None:
+        """The slots without overrides, `None` where that makes no difference to any row.
+
+        The labels of the base are the first ones of the table, so a row without an override has the same slot there.
+        """
+        base = self.table.base
+        if base is self.table:
+            return None
+        by_override = (self.slots >= len(base.regions)) | (self.slots == RELAY_BY_OVERRIDE)
+        return self.roster.lookup(base) if by_override.any() else None
+
+    def _correction_columns(self) -> Integers | None:
+        """By address the column of what its correction says, see `Kinds`."""
+        if self._correction is None:
+            return None
+        columns = [self.bound.correction_columns[correction.region] for correction in self.policy.corrections]
+        said = np.array([*(column - self.bound.slots + 1 for column in columns), 0], np.int64)
+        return said[self._correction]
+
+    def _corrections(self) -> Integers | None:
+        """By address the first matching correction, or how many there are; `None` where none matches any."""
+        corrections = self.policy.corrections
+        if not corrections:
+            return None
+        roster = self.roster
+        none = len(corrections)
+        first = self._networks(self.bound.corrected_networks)
+        named = _in_both(self.bound.corrected_participants, roster.participants.index)
+        if named:
+            by_code = np.full(len(roster.participants.values), none, np.int64)
+            for name in named:
+                by_code[roster.participants.index[name]] = self.bound.corrected_participants[name]
+            of_address = by_code[roster.participants.codes]
+            if roster.starts is not None:
+                of_address = np.repeat(of_address, np.diff(roster.starts))
+            first = np.minimum(first, of_address)
+        return None if (first == none).all() else first
+
+    def _exemptions(self) -> npt.NDArray[np.bool_] | None:
+        """Which exemptions match which connections; their regions are asked later."""
+        roster = self.roster
+        matching: dict[int, npt.NDArray[np.bool_]] = {}
+        for name_of_column, names in self.bound.exempt_names.items():
+            column = getattr(roster, name_of_column)
+            if column is None:
+                raise RosterError(f"an exemption asks for `{name_of_column}`, which the roster lacks")
+            codes: dict[int, list[int]] = {}
+            for name in _in_both(names, column.index):
+                for number in names[name]:
+                    codes.setdefault(number, []).append(column.index[name])
+            for number, listed in codes.items():
+                matching[number] = np.isin(column.codes, listed) | matching.get(number, False)
+        for number, networks in self.bound.exempt_networks:
+            of_address = self._networks(networks) == 0
+            if roster.starts is not None and len(roster):
+                of_address = np.logical_or.reduceat(of_address, roster.starts[:-1])
+            if of_address.any():
+                matching[number] = of_address | matching.get(number, False)
+        if not matching:
+            return None
+        found = np.zeros((len(self.policy.exemptions), len(roster)), np.bool_)
+        for number, matches in matching.items():
+            found[number] = matches
+        return found
+
+    def _networks(self, networks: Networks) -> Integers:
+        """The first list of networks that holds each address, as it is shown or as the one that it wraps."""
+        roster = self.roster
+        found = np.where(roster.families == V4, networks.of_v4(roster.v4), networks.none)
+        if len(roster.v6):
+            how, inside = self.table.unwrap(roster.v6)
+            wrapped = np.where(how != 0, networks.of_v4(inside), networks.none)
+            found[roster.v6_rows] = np.minimum(networks.of_v6(roster.v6), wrapped)
+        return found
+
+    def _exempting(self) -> npt.NDArray[np.uint16] | None:
+        """For the regions of each exemption the flag of each column."""
+        if self._exempt is None:
+            return None
+        anywhere = np.full(self.bound.columns, outcome.INSIDE, np.uint16)
+        return np.stack(
+            [
+                self.bound.flags(regions.expand(exemption.regions, self.at, self.policy.groups))
+                if exemption.regions
+                else anywhere
+                for exemption in self.policy.exemptions
+            ]
+        )
+
+
+Vectors: TypeAlias = npt.NDArray[np.int64]
+"""For each different set of entries that meetings are under, the vectors of `Compiled` that it is made of, a column
+each."""
+
+Columns: TypeAlias = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+
+V4: Final = 4
+"""The family of an IPv4 address in a roster."""
+RELAY_BY_OVERRIDE: Final = 7
+"""The slot of a relay that an override names."""
+
+
+def meeting_vectors(compiled: Compiled, roster: Roster) -> tuple[Vectors, npt.NDArray[np.uint32]]:
+    """Which entries meetings are under: the different sets of them, and the set of each meeting."""
+    scopes = compiled.scopes
+    meetings = roster.meetings
+    count = len(meetings.values)
+    parts = [np.full(count, scopes.everywhere), _by_name(scopes.meetings, meetings.index, count)]
+    accounts, account_of = roster.accounts, roster.account_of_meeting
+    series, series_of = roster.series, roster.series_of_meeting
+    if series is not None and series_of is not None:
+        parts.append(_by_name(scopes.series, series.index, len(series.values))[series_of])
+    if accounts is not None and account_of is not None:
+        parts.append(_by_name(scopes.accounts, accounts.index, len(accounts.values))[account_of])
+        part = np.zeros(count, np.int64)
+        for name in _in_both(scopes.meetings_of, meetings.index):
+            code = meetings.index[name]
+            part[code] = scopes.meetings_of[name].get(accounts.values[account_of[code]] or "", 0)
+        parts.append(part)
+        if series is not None and series_of is not None:
+            part = np.zeros(count, np.int64)
+            for name in _in_both(scopes.series_of, series.index):
+                of_series = series_of == series.index[name]
+                for account, vector in scopes.series_of[name].items():
+                    part[of_series & (account_of == accounts.index.get(account, -1))] = vector
+            parts.append(part)
+    sets = np.zeros(count, np.int64)
+    parts = [part for part in parts if part.any()]
+    for part in parts:
+        _, sets = dense(sets * (int(part.max()) + 1) + part)
+    some_meeting = np.zeros(int(sets.max()) + 1 if count else 0, np.int64)
+    some_meeting[sets] = np.arange(count)
+    nothing = np.zeros(count, np.int64)
+    vectors = np.stack([part[some_meeting] for part in parts or [nothing]], axis=1)
+    return vectors, sets.astype(np.uint32)
+
+
+def _by_name(vectors: Mapping[str, int], index: Mapping[str | None, int], count: int) -> Integers:
+    found = np.zeros(count, np.int64)
+    for name in _in_both(vectors, index):
+        found[index[name]] = vectors[name]
+    return found
+
+
+def _in_both(names: Mapping[str, object], index: Mapping[str | None, object]) -> list[str]:
+    """The names that both have; looks up those of the smaller one."""
+    if len(names) <= len(index):
+        return [name for name in names if name in index]
+    return [name for name in index if name is not None and name in names]
+
+
+def _gathered(vectors: Vectors, keys: Keys, rows: npt.NDArray[np.uint32], columns: Columns) -> Keys:
+    """The greatest key that the vectors of a row have in a column."""
+    step = max(1, CELLS // max(1, keys.shape[1]))
+    if len(vectors) <= step:
+        return gather(_greatest(vectors, keys), rows, columns)
+    found = np.empty(len(rows), np.uint32)
+    for first in range(0, len(vectors), step):
+        here = np.flatnonzero((rows >= first) & (rows < first + step))
+        found[here] = gather(
+            _greatest(vectors[first : first + step], keys), rows[here] - np.uint32(first), columns[here]
+        )
+    return found
+
+
+def _greatest(vectors: Vectors, keys: Keys) -> Keys:
+    greatest: Keys = keys[vectors[:, 0]]
+    for column in range(1, vectors.shape[1]):
+        np.maximum(greatest, keys[vectors[:, column]], out=greatest)
+    return greatest
+
+
+def _addresses_of(rows: Integers, starts: Integers) -> tuple[Integers, Integers]:
+    """The addresses of some connections, and where those of each start among them."""
+    counts = starts[rows + 1] - starts[rows]
+    own_starts = np.concatenate([[0], np.cumsum(counts)])
+    return np.arange(own_starts[-1]) + np.repeat(starts[rows] - own_starts[:-1], counts), own_starts

@@ -1,0 +1,191 @@
+"""Why a connection has its effect: one plain sentence, and the warnings that stand beside all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from regionfast._lib import Table
+from regionfast.meetings.roster import Roster
+from regionfast.policy.compile import ENTRIES
+from regionfast.policy.model import Entry, Order
+from regionfast.policy.outcome import REASON_BITS
+from regionfast.policy.tells import Told, untold
+from regionfast.types import Effect, Reason, Status
+
+if TYPE_CHECKING:
+    from regionfast.meetings.evaluate import Evaluation
+
+VERBS: Final = {
+    Effect.ADMIT: "may join",
+    Effect.HOLD: "has to wait",
+    Effect.DENY: "may not join",
+    Effect.KEEP: "stays",
+    Effect.EJECT: "would have to leave",
+}
+
+BECAUSE: Final = {
+    Reason.ELSEWHERE: "{entry} does not concern it",
+    Reason.UNKNOWN: "{entry} does not touch it, since unknown is not a place",
+    Reason.PRIVATE: "{entry} does not touch it, since a private address has no place",
+    Reason.RESERVED: "{entry} does not touch it, since a reserved address has no place",
+    Reason.INVALID: "{entry} does not touch it, since there is no address to place",
+    Reason.MISSING: "{entry} does not touch it, since there is no address to place",
+    Reason.RELAY: "{entry} does not touch it, since a relay may stand for anybody",
+    Reason.CONFLICT: "{entry} does not touch it, since its addresses disagree",
+    Reason.UNDECIDED: "{entry} does not touch it, since the table does not tell which part of the region it is",
+    Reason.OVERRIDE: "{entry} does not touch it, since database and overrides do not agree",
+    Reason.CORRECTED: "{entry} does not touch it, since a correction says that it is not there",
+    Reason.EXEMPT: "{entry} does not touch it, since an exemption excuses it",
+    Reason.DISPUTED: "{entry} does not touch it, since the second table does not confirm that",
+}
+"""What is said of those that an entry does not act on."""
+
+HELD: Final = {
+    Reason.UNKNOWN: "it is not placed anywhere",
+    Reason.PRIVATE: "a private address is not placed anywhere",
+    Reason.RESERVED: "a reserved address is not placed anywhere",
+    Reason.INVALID: "there is no address to place",
+    Reason.MISSING: "there is no address to place",
+    Reason.RELAY: "a relay may stand for anybody",
+    Reason.CONFLICT: "its addresses disagree",
+    Reason.UNDECIDED: "the table does not tell which part of the region it is",
+}
+"""Why a rule that cannot place a connection leaves it to the defaults, or holds it."""
+
+
+def sentence(evaluation: Evaluation, index: int, effect: Effect, key: int, *, also: Sequence[str] = ()) -> str:
+    """Effect, what the table says, and which order or rule makes of it what it does."""
+    roster = evaluation.roster
+    if not 0 <= index < len(roster):
+        raise IndexError("no such connection")
+    reason = Reason(key & (1 << REASON_BITS) - 1)
+    head = f"connection {index} of meeting {roster.meetings[index]} {VERBS[effect]}: {_evidence(evaluation, index)}"
+    if reason is Reason.UNTOUCHED:
+        return f"{head}, and no order or rule in force reaches the meeting"
+    entry = evaluation.policy.entries[ENTRIES - 1 - (key >> REASON_BITS & ENTRIES - 1)]
+    if effect in {Effect.ADMIT, Effect.KEEP}:
+        if effect is Effect.KEEP and reason in {Reason.INSIDE, Reason.OUTSIDE}:
+            return f"{head}, and {_named(entry)} leaves those who are present alone"
+        return f"{head}, and {BECAUSE.get(reason, '{entry} lets it in').format(entry=_named(entry))}"
+    more = f"; so do {', '.join(also)}" if also else ""
+    return f"{head}, and {_acts(entry, effect, reason)}{more}{_recourse(entry)}"
+
+
+def _acts(entry: Entry, effect: Effect, reason: Reason) -> str:
+    verb = "holds" if effect is Effect.HOLD else "refuses" if effect is Effect.DENY else "ejects"
+    named = _named(entry)
+    places = ", ".join(entry.regions)
+    if reason is Reason.INSIDE:
+        until = f" until {_time(entry.end)}" if isinstance(entry, Order) else ""
+        return f"{named} {verb} whom it finds in {places}{until}"
+    if reason is Reason.OUTSIDE:
+        return f"{named} {verb} whom it finds outside {places}"
+    return f"{named} {verb} it, since {HELD[reason]}"
+
+
+def _named(entry: Entry) -> str:
+    return f"order {entry.id} of {entry.issuer}" if isinstance(entry, Order) else f"rule {entry.id} of {entry.account}"
+
+
+def _recourse(entry: Entry) -> str:
+    """What the person concerned needs in order to answer."""
+    if not isinstance(entry, Order):
+        return f" ({entry.reason})" if entry.reason else ""
+    parts = [
+        *([f"law: {entry.law}"] if entry.law else []),
+        *([f"reference: {entry.reference}"] if entry.reference else []),
+        *([f"to contest it: {entry.contest}"] if entry.contest else []),
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _evidence(evaluation: Evaluation, index: int) -> str:
+    """What the table says of the addresses, each thing once, and what corrects it."""
+    roster, table = evaluation.roster, evaluation.table
+    starts = roster.starts
+    rows = range(index, index + 1) if starts is None else range(int(starts[index]), int(starts[index + 1]))
+    said = list(dict.fromkeys(_place(evaluation, row) for row in rows))
+    addresses = "its address" if len(rows) == 1 else f"its {len(rows)} addresses"
+    text = f"{_named_table(table)} says of {addresses}: {', '.join(said)}"
+    if evaluation.witness is not None:
+        slots = roster.lookup(evaluation.witness)
+        also = list(dict.fromkeys(_says(evaluation.witness, int(slots[row])) for row in rows))
+        text += f"; {_named_table(evaluation.witness)} says: {', '.join(also)}"
+    return text
+
+
+def _place(evaluation: Evaluation, row: int) -> str:
+    table = evaluation.table
+    text = _says(table, int(evaluation.slots[row]))
+    base = evaluation.base_slot(row)
+    if base is not None:
+        text += f" by an override, {_says(table.base, base)} by the database"
+    corrected = evaluation.correction(row)
+    if corrected is not None:
+        text += f", corrected to {corrected.region or 'not located'} on {corrected.dated} ({corrected.reason})"
+    return text
+
+
+def _says(table: Table, slot: int) -> str:
+    region = table.regions[slot]
+    if region is not None:
+        return str(region)
+    return str(Status.RELAY if slot == _RELAY_BY_OVERRIDE else Status(slot))
+
+
+_RELAY_BY_OVERRIDE: Final = 7
+
+
+def _named_table(table: Table) -> str:
+    info = table.info
+    dated = f"of {info.built_at:%Y-%m-%d}" if info.built_at else "without a date"
+    return f"table {info.kind} {dated}"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def reaches(order: Order, roster: Roster, index: int) -> bool:
+    """Whether the meeting of one connection is in the scope of an order."""
+    scope = order.scope
+    return (
+        scope.everywhere
+        or roster.meetings[index] in scope.meetings
+        or (roster.series is not None and roster.series[index] in scope.series)
+        or (roster.accounts is not None and roster.accounts[index] in scope.accounts)
+    )
+
+
+def warnings(evaluation: Evaluation, entries: Iterable[Entry]) -> tuple[str, ...]:
+    """What the users of decisions and plans should know, most important first."""
+    policy, at = evaluation.policy, evaluation.at
+    told = Told(evaluation.table.regions)
+    texts = []
+    if policy.is_advisory and policy.orders:
+        texts.append("advisory: without a deployment nobody has checked the issuers and their jurisdictions")
+    for entry in entries:
+        if isinstance(entry, Order) and not entry.is_in_force(at):
+            texts.append(f"order {entry.id} is inert: {_why_inert(entry, at)}")
+            continue
+        does = "is inert" if isinstance(entry, Order) else "holds those whom it cannot decide"
+        texts.extend(f"{_named(entry)} {does}: {problem.message}" for problem in untold(entry, at, told, policy.groups))
+    for table, name in ((evaluation.table, "the table"), (evaluation.witness, "the witness")):
+        if table is not None and table.info.built_at is not None and table.info.built_at > at:
+            texts.append(f"{name} is of {_time(table.info.built_at)}, later than the time that is decided for")
+    registered = int(np.count_nonzero(evaluation.is_registered()))
+    if registered:
+        texts.append(f"{registered} addresses are located by where their network is registered, which is weak evidence")
+    return tuple(texts)
+
+
+def _why_inert(order: Order, at: datetime) -> str:
+    if str(order.state) != "active":
+        return f"its state is {order.state}"
+    if at < order.start:
+        return f"it begins at {_time(order.start)}"
+    return f"it {'lapsed without review' if order.is_open else 'ended'} at {_time(order.end)}"

@@ -1,0 +1,272 @@
+"""Who would have to leave: the rows that one order or one rule would act on, and nothing that acts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from regionfast._lib import Table
+from regionfast.meetings import explain
+from regionfast.meetings.check import check_plan
+from regionfast.meetings.claims import claimed_regions
+from regionfast.meetings.columns import TextColumn
+from regionfast.meetings.decide import SEMANTICS_VERSION
+from regionfast.meetings.evaluate import Evaluation
+from regionfast.meetings.kinds import Integers
+from regionfast.meetings.preview import Preview, preview
+from regionfast.meetings.roster import Roster
+from regionfast.policy.compile import Keys, reasons
+from regionfast.policy.model import Entry, Order
+from regionfast.policy.outcome import GRADE_SHIFT, Grade
+from regionfast.policy.policy import Policy
+from regionfast.regions import DATA_VERSION
+from regionfast.types import Effect
+
+
+def plan_ejections(
+    table: Table, policy: Policy, roster: Roster, *, by: str, at: datetime, witness: Table | None = None
+) -> Plan:
+    """Say whom one order or one rule reaches of those who are present. Acts on nothing.
+
+    Nothing is refused for age or dates: an order that is not in force gives an empty plan and a warning. The checker
+    verifies every row from the base table before this returns. Arguments, cost and errors are those of
+    `decide_joins`, and:
+
+    Args:
+        table: See there.
+        policy: See there.
+        roster: Who is present.
+        by: The id of the order or rule.
+        at: See there.
+        witness: See there; what it does not confirm stays.
+
+    Raises:
+        PolicyError: No order and no rule has the id.
+    """
+    entry = policy.entry(by)
+    evaluation = Evaluation(table, policy, roster, at, witness)
+    number = next(number for number, other in enumerate(policy.entries) if other is entry)
+    acts = not isinstance(entry, Order) or entry.is_in_force(evaluation.at)
+    compiled = evaluation.bound.compile([number] if acts else [], evaluation.at, for_plan=True)
+    plan = Plan(evaluation, entry, evaluation.keys(compiled))
+    check_plan(plan)
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """What would be done with one connection. Its `repr` names no person."""
+
+    index: int
+    """Of the connection in the roster."""
+    connection: str | None = field(repr=False)
+    participant: str | None = field(repr=False)
+    meeting: str
+    region: str | None
+    """As the table claims it."""
+    effect: str
+    """`eject` or `hold`."""
+
+
+class PlanRows(Sequence[PlanRow]):
+    """The rows of a plan, by meeting and then connection. Columns; the rows are made when asked for."""
+
+    def __init__(self, roster: Roster, regions: TextColumn, indices: Integers, effect: npt.NDArray[np.uint8]) -> None:
+        self._roster = roster
+        self._regions = regions
+        self.indices = indices
+        """Of the connections in the roster, `int64`."""
+        self.effect = effect
+        """The `Effect` of each, `uint8`: `EJECT` or `HOLD`."""
+
+    @property
+    def connection(self) -> TextColumn | None:
+        """The connections' ids; `None` where the roster has none."""
+        connections = self._roster.connections
+        return None if connections is None else connections[self.indices]
+
+    @property
+    def participant(self) -> TextColumn:
+        """The participants."""
+        return self._roster.participants[self.indices]
+
+    @property
+    def meeting(self) -> TextColumn:
+        """The meetings."""
+        return self._roster.meetings[self.indices]
+
+    @property
+    def region(self) -> TextColumn:
+        """The regions as the table claims them."""
+        return self._regions[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, index: int, /) -> PlanRow: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> PlanRows: ...
+    def __getitem__(self, index: int | slice, /) -> PlanRow | PlanRows:
+        if isinstance(index, slice):
+            return PlanRows(self._roster, self._regions, self.indices[index], self.effect[index])
+        at = int(self.indices[index])
+        roster = self._roster
+        meeting = roster.meetings[at]
+        assert meeting is not None  # a roster has a meeting in every row
+        return PlanRow(
+            index=at,
+            connection=None if roster.connections is None else roster.connections[at],
+            participant=roster.participants[at],
+            meeting=meeting,
+            region=self._regions[at],
+            effect=str(Effect(int(self.effect[index]))),
+        )
+
+    def __iter__(self) -> Iterator[PlanRow]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<PlanRows: {len(self)}>"
+
+
+class Plan:
+    """What one order or rule would do with those present. False where nobody would be touched, which is a success."""
+
+    def __init__(self, evaluation: Evaluation, entry: Entry, keys: Keys) -> None:
+        self._evaluation = evaluation
+        self._keys = keys
+        self.entry = entry
+        """The order or rule."""
+        effects = np.array([_present(entry, grade) for grade in Grade], np.uint8)
+        self._effect: npt.NDArray[np.uint8] = effects[keys >> np.uint32(GRADE_SHIFT)]
+
+    @property
+    def by(self) -> str:
+        """The id of the order or rule."""
+        return self.entry.id
+
+    @property
+    def table(self) -> Table:
+        """The table that answered."""
+        return self._evaluation.table
+
+    @property
+    def witness(self) -> Table | None:
+        """The table that had to confirm."""
+        return self._evaluation.witness
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that the order or rule is of."""
+        return self._evaluation.policy
+
+    @property
+    def roster(self) -> Roster:
+        """Who is present."""
+        return self._evaluation.roster
+
+    @property
+    def at(self) -> datetime:
+        """The time that was planned for, UTC, in whole seconds."""
+        return self._evaluation.at
+
+    @property
+    def is_advisory(self) -> bool:
+        """Whether no deployment has vouched for the issuer."""
+        return self.policy.is_advisory
+
+    @cached_property
+    def rows(self) -> PlanRows:
+        """Whom it would act on, by meeting and then connection."""
+        order = self.roster.canonical_order
+        index = order[self._effect[order] != Effect.KEEP]
+        return PlanRows(self.roster, self._regions, index, self._effect[index])
+
+    @cached_property
+    def _regions(self) -> TextColumn:
+        return claimed_regions(self.table, self._evaluation.slots, self.roster.starts)
+
+    @property
+    def effect(self) -> npt.NDArray[np.uint8]:
+        """The `Effect` of each connection of the roster, `uint8`: `KEEP`, `HOLD` or `EJECT`."""
+        return self._effect
+
+    @cached_property
+    def reason(self) -> npt.NDArray[np.uint8]:
+        """The `Reason` of each connection of the roster, `uint8`; `UNTOUCHED` where its meeting is not reached."""
+        return reasons(self._keys)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256, hexadecimal, over all that the plan follows from and its rows: same input, same hash.
+
+        Over the JSON, keys sorted and without blanks, of: `by`, `policy` (its revision), `table` and `witness` (their
+        digests), `regions` (version of the region data), `semantics`, `roster` (its digest), `at` and `rows` (SHA-256
+        of the positions of the rows in the sorted roster, eight bytes each, and their effects, one byte each).
+        """
+        order = self.roster.canonical_order
+        position = np.flatnonzero(self._effect[order] != Effect.KEEP).astype("<i8")
+        rows = hashlib.sha256(position.tobytes() + self.rows.effect.tobytes())
+        covered = {
+            "at": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "by": self.by,
+            "policy": self.policy.revision,
+            "regions": DATA_VERSION,
+            "roster": self.roster.digest,
+            "rows": rows.hexdigest(),
+            "semantics": SEMANTICS_VERSION,
+            "table": self.table.info.digest,
+            "witness": None if self.witness is None else self.witness.info.digest,
+        }
+        text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the plan should know."""
+        return explain.warnings(self._evaluation, (self.entry,))
+
+    def preview(self) -> Preview:
+        """What the plan would mean, in numbers."""
+        return preview(self)
+
+    def explain(self, index: int, /) -> str:
+        """Why one row of the plan is in it, in one sentence that names neither the person nor an address.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        return self.explain_connection(int(self.rows.indices[index]))
+
+    def explain_connection(self, index: int, /) -> str:
+        """The same for any connection of the roster, also one that stays.
+
+        Raises:
+            IndexError: There is no such connection.
+        """
+        return explain.sentence(self._evaluation, index, Effect(int(self._effect[index])), int(self._keys[index]))
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._effect != Effect.KEEP))
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def __repr__(self) -> str:
+        return f"<Plan by {self.by}: {len(self)} of {len(self.roster)} connections>"
+
+
+def _present(entry: Entry, grade: Grade) -> Effect:
+    """What an outcome means for somebody who is inside, where the entry's own `present` is the most it may do."""
+    if grade < Grade.WEAK_HOLD or entry.present is Effect.KEEP:
+        return Effect.KEEP
+    return Effect.HOLD if grade.effect is Effect.HOLD else entry.present

@@ -1,0 +1,102 @@
+"""What a plan would mean, in numbers: for the people who must decide whether it may be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from regionfast.meetings.columns import TextColumn
+from regionfast.types import Effect, Reason
+
+if TYPE_CHECKING:
+    from regionfast.meetings.plan import Plan
+
+HOST_ROLES: Final = ("host", "co-host", "cohost", "alternative host", "organizer")
+"""Roles that can keep a meeting running, in any case of letters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Counts of connections, none of which names a person."""
+
+    by: str
+    """The id of the order or rule."""
+    hash: str
+    """Of the plan."""
+    present: int
+    """Connections of the roster."""
+    in_scope: int
+    """Of these, in meetings that the order or rule reaches."""
+    affected: int
+    """Of these, in the plan."""
+    outside: int
+    """Of these, not positively inside by the base table; the checker has refused any plan where it is not 0."""
+    effects: dict[str, int]
+    """Of the plan's rows: how many would be ejected and held."""
+    regions: dict[str, int]
+    """Of the plan's rows, by region as the table claims it, most first."""
+    meetings: dict[str, int]
+    """The same by meeting."""
+    kept: dict[str, int]
+    """Connections in scope that stay, by reason, most first."""
+    hosts: int | None
+    """Hosts among the rows; `None`: the roster has no roles."""
+    without_host: tuple[str, ...] | None
+    """Meetings all of whose hosts are among the rows, sorted; `None`: hosts unknown."""
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """The same as plain values, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def preview(plan: Plan) -> Preview:
+    """Count. O(connections)."""
+    roster = plan.roster
+    affected = plan.effect != Effect.KEEP
+    in_scope = plan.reason != Reason.UNTOUCHED
+    hosts, without_host = None, None
+    if roster.roles is not None:
+        names = [code for code, name in enumerate(roster.roles.values) if name and name.lower() in HOST_ROLES]
+        is_host = np.isin(roster.roles.codes, names)
+        hosts = int(np.count_nonzero(is_host & affected))
+        meetings = roster.meetings
+        size = len(meetings.values)
+        before = np.bincount(meetings.codes[is_host], minlength=size)
+        left = np.bincount(meetings.codes[is_host & ~affected], minlength=size)
+        codes = np.flatnonzero((before > 0) & (left == 0))
+        without_host = tuple(sorted(str(meetings.values[code]) for code in codes))
+    kept = in_scope & ~affected
+    reasons = np.bincount(plan.reason[kept], minlength=len(Reason))
+    return Preview(
+        by=plan.by,
+        hash=plan.hash,
+        present=len(roster),
+        in_scope=int(np.count_nonzero(in_scope)),
+        affected=int(np.count_nonzero(affected)),
+        outside=0,  # `plan_ejections` gives no plan to anybody before the checker has found it so
+        effects=_most_first({str(effect): int(np.count_nonzero(plan.effect == effect)) for effect in _ACTING}),
+        regions=_counts(plan.rows.region),
+        meetings=_counts(plan.rows.meeting),
+        kept=_most_first({str(reason): int(reasons[reason]) for reason in Reason}),
+        hosts=hosts,
+        without_host=without_host,
+        warnings=plan.warnings,
+    )
+
+
+_ACTING: Final = (Effect.EJECT, Effect.HOLD)
+
+
+def _counts(column: TextColumn) -> dict[str, int]:
+    counts: npt.NDArray[np.int64] = np.bincount(column.codes, minlength=len(column.values))
+    return _most_first({str(text): int(count) for text, count in zip(column.values, counts, strict=True)})
+
+
+def _most_first(counts: dict[str, int]) -> dict[str, int]:
+    """Those that there are, the most first, equals by name."""
+    there = [(name, count) for name, count in counts.items() if count]
+    return dict(sorted(there, key=lambda item: (-item[1], item[0])))

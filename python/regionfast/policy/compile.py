@@ -1,0 +1,404 @@
+"""Orders and rules against the labels of one table: one number for each slot and each set of entries.
+
+A connection with one address, no correction and no exemption is as good as its slot, so what all entries say of it
+is compiled once for all such connections. `Compiled.keys` does the same for any other kind of connection, by the
+flags that its addresses have together.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from regionfast import regions
+from regionfast.policy import outcome
+from regionfast.policy.model import Defaults, Entry, Order, Rule
+from regionfast.policy.networks import Networks
+from regionfast.policy.outcome import Flags, Grade, Outcomes
+from regionfast.policy.policy import Policy
+from regionfast.regions import RegionError, RegionSet
+from regionfast.types import Effect, Region
+
+Keys: TypeAlias = npt.NDArray[np.uint32]
+"""Outcome and entry in one number: grade, then the entry, then the reason. Of two keys the greater one wins; zero
+stands for no entry at all."""
+
+ENTRIES: Final = 1 << (outcome.GRADE_SHIFT - outcome.REASON_BITS)
+"""Entries of a policy have smaller numbers than this."""
+
+STATUS_FLAGS: Final = (
+    outcome.UNKNOWN,
+    outcome.PRIVATE,
+    outcome.RESERVED,
+    outcome.INVALID,
+    outcome.MISSING,
+    outcome.RELAY,
+    0,  # no row has this slot
+    outcome.RELAY,  # by an override
+)
+"""What the slots below the regions say, whatever the regions of an entry."""
+
+
+class Table(Protocol):
+    """What is asked of a table: the region of each slot."""
+
+    @property
+    def regions(self) -> tuple[Region | None, ...]:
+        """By slot; `None` for a status."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """Which vector of keys a meeting has by each of its names; 0 is the vector of nothing."""
+
+    everywhere: int
+    accounts: Mapping[str, int]
+    series: Mapping[str, int]
+    meetings: Mapping[str, int]
+    series_of: Mapping[str, Mapping[str, int]]
+    """By series and account: a rule reaches no series of another account."""
+    meetings_of: Mapping[str, Mapping[str, int]]
+    """By meeting and account."""
+
+
+_Form: TypeAlias = tuple[str, Grade, bool]
+"""How an entry reads flags: as order, rule or allow-only; the grade of its hit; whether it heeds exemptions."""
+
+
+class Bound:
+    """The labels of a table, seen from the regions that a policy names."""
+
+    def __init__(self, policy: Policy, table: Table) -> None:
+        labels = table.regions
+        self.slots = len(labels)
+        """Slots of the table; columns from here on are what corrections say."""
+        corrected = {correction.region: None for correction in policy.corrections}
+        self.correction_columns = {region: self.slots + index for index, region in enumerate(corrected)}
+        """The column of what a correction says."""
+        self.corrected_networks = Networks([correction.networks for correction in policy.corrections])
+        self.corrected_participants: dict[str, int] = {}
+        """The first correction that names each."""
+        for number, correction in enumerate(policy.corrections):
+            for participant in correction.participants:
+                self.corrected_participants.setdefault(participant, number)
+        self.exempt_networks = [
+            (number, Networks([exemption.networks]))
+            for number, exemption in enumerate(policy.exemptions)
+            if exemption.networks
+        ]
+        """By the number of the exemption."""
+        self.exempt_names = _exempt_names(policy)
+        """By column of a roster and name in it, the exemptions that list it."""
+        self.columns = self.slots + len(corrected)
+        self._resting = np.full(self.columns, outcome.ELSEWHERE, np.uint16)
+        self._resting[: len(STATUS_FLAGS)] = STATUS_FLAGS
+        self._by_country: dict[str, list[tuple[int, str]]] = {}
+        for column, region in enumerate([*labels, *corrected]):
+            if region is not None:
+                code = regions.canonical(str(region))
+                self._by_country.setdefault(code.partition("-")[0], []).append((column, code))
+            elif column >= self.slots:
+                self._resting[column] = outcome.UNKNOWN
+        self._flags: dict[RegionSet, Flags] = {}
+        self._door: tuple[object, Compiled] | None = None
+        self._entries = policy.entries
+        self._orders = len(policy.orders)
+        self.ids = (*(entry.id for entry in self._entries), None)
+        """The id of each entry by its number, and at the end none."""
+        self._defaults = policy.defaults
+        self._groups = policy.groups
+        active = [number for number, order in enumerate(policy.orders) if order.join is not Effect.ADMIT]
+        self._active = [number for number in active if policy.orders[number].state == "active"]
+        self._starts = np.array([_seconds(policy.orders[number].start) for number in self._active], np.float64)
+        self._ends = np.array([_seconds(policy.orders[number].end) for number in self._active], np.float64)
+        self._changes = _group_changes(policy)
+
+    def flags(self, places: RegionSet) -> Flags:
+        """The flag of each column relative to some regions, `uint16`; made once for equal regions."""
+        flags = self._flags.get(places)
+        if flags is None:
+            flags = self._resting.copy()
+            for country in {code.partition("-")[0] for code in places.codes}:
+                for column, code in self._by_country.get(country, ()):
+                    flags[column] = located(code, places)
+            flags.setflags(write=False)
+            self._flags[places] = flags
+        return flags
+
+    def door(self, at: datetime) -> Compiled:
+        """All entries that act at the door at a moment; the same object while nothing changes."""
+        moment = _seconds(at)
+        in_force = (self._starts <= moment) & (moment < self._ends)
+        epoch = (in_force.tobytes(), bisect_right(self._changes, at))
+        door = self._door  # another thread may replace it meanwhile
+        if door is None or door[0] != epoch:
+            numbers = [number for number, acts in zip(self._active, in_force, strict=True) if acts]
+            numbers.extend(range(self._orders, len(self._entries)))
+            door = (epoch, self.compile(numbers, at))
+            self._door = door
+        return door[1]
+
+    def compile(self, numbers: Sequence[int], at: datetime, *, for_plan: bool = False) -> Compiled:
+        """Some entries by their numbers in the policy, with their regions as of a moment.
+
+        For a plan an order's effect at the door does not matter: it hits whom it finds inside.
+        """
+        entries = [(number, self._entries[number]) for number in numbers]
+        return Compiled(self, entries, at, self._defaults, self._groups, for_plan=for_plan)
+
+
+class Compiled:
+    """Entries, their regions and scopes, and what they say of connections."""
+
+    def __init__(
+        self,
+        bound: Bound,
+        entries: Iterable[tuple[int, Entry]],
+        at: datetime,
+        defaults: Defaults | None,
+        groups: Mapping[str, Sequence[str]],
+        *,
+        for_plan: bool,
+    ) -> None:
+        self._defaults = defaults
+        self.sets: list[RegionSet] = []
+        """The different sets of regions that the entries name."""
+        set_numbers: dict[RegionSet, int] = {}
+        claims: dict[tuple[_Form, int], int] = {}
+        self._numbers: list[int] = []
+        self._claim_of: list[int] = []
+        scoped: dict[tuple[str, ...], list[int]] = {}
+        for number, entry in entries:
+            places = entry.places(at) if isinstance(entry, Order) else regions.expand(entry.regions, at, groups)
+            at_set = set_numbers.setdefault(places, len(set_numbers))
+            if at_set == len(self.sets):
+                self.sets.append(places)
+            claim = claims.setdefault((_form(entry, for_plan=for_plan), at_set), len(claims))
+            for scope in _scopes(entry):
+                scoped.setdefault(scope, []).append(len(self._numbers))
+            self._numbers.append(number)
+            self._claim_of.append(claim)
+        self._claims = list(claims)
+        self.columns_needed = _columns_needed(scoped)
+        """Columns of a roster that the entries ask for."""
+        self._fill_scopes(scoped)
+        self.set_flags = np.stack([bound.flags(places) for places in self.sets]) if self.sets else _NO_FLAGS
+        """The flag of each column of `Bound` for each of `sets`, `uint16`."""
+        self.slot_keys = self.keys(*flags_of_slots(self.set_flags))
+        """What each set of entries says of a connection that is as good as its slot, `(vectors, columns)`."""
+
+    def _fill_scopes(self, scoped: Mapping[tuple[str, ...], list[int]]) -> None:
+        # Equal lists of entries are one vector: an order on a thousand meetings is not compiled a thousand times.
+        vectors: dict[tuple[int, ...], int] = {}
+        names: dict[str, dict[tuple[str, ...], int]] = {}
+        for (kind, *name), members in scoped.items():
+            names.setdefault(kind, {})[tuple(name)] = 1 + vectors.setdefault(tuple(members), len(vectors))
+
+        def one(kind: str) -> dict[str, int]:
+            return {name: vector for (name,), vector in names.get(kind, {}).items()}
+
+        def two(kind: str) -> dict[str, dict[str, int]]:
+            by_account: dict[str, dict[str, int]] = {}
+            for (name, account), vector in names.get(kind, {}).items():
+                by_account.setdefault(name, {})[account] = vector
+            return by_account
+
+        everywhere = names.get("everywhere", {}).get((), 0)
+        self.scopes = Scopes(
+            everywhere, one("account"), one("series"), one("meeting"), two("series of"), two("meeting of")
+        )
+        self._members = np.array([member for members in vectors for member in members], np.intp)
+        lengths = [len(members) for members in vectors]
+        self._starts = np.cumsum([0, *lengths[:-1]], dtype=np.intp) if lengths else np.zeros(0, np.intp)
+
+    def keys(self, order_flags: Flags, rule_flags: Flags, witness: tuple[Flags, Flags] | None = None) -> Keys:
+        """What each set of entries says of some kinds of connections, `uint32 (vectors, kinds)`.
+
+        Args:
+            order_flags: Flags as `of_order` reads them, `(sets, kinds)`.
+            rule_flags: Flags as rules read them.
+            witness: The same two by the table of the witness alone.
+        """
+        kinds = order_flags.shape[1]
+        if not self._claims or not kinds:
+            return np.zeros((1 + len(self._starts), kinds), np.uint32)
+        outcomes = self._outcomes(order_flags, rule_flags, witness)
+        keys = np.empty((1 + len(self._starts), kinds), np.uint32)
+        keys[0] = 0
+        claim_of = np.array(self._claim_of, np.intp)
+        # The first entry explains, so a smaller number is a greater key.
+        numbers = np.uint32(ENTRIES - 1) - np.array(self._numbers, np.uint32) << np.uint32(outcome.REASON_BITS)
+        bounds = [*self._starts.tolist(), len(self._members)]
+        step = max(1, _CELLS // kinds)
+        first = 0
+        while first < len(self._starts):
+            # As many vectors at a time as keep the memory for their entries small.
+            last = max(first + 1, bisect_right(bounds, bounds[first] + step) - 1)
+            members = self._members[bounds[first] : bounds[last]]
+            each = outcomes[claim_of[members]]
+            each |= np.where(each != 0, numbers[members][:, None], np.uint32(0))
+            np.maximum.reduceat(each, self._starts[first:last] - bounds[first], axis=0, out=keys[1 + first : 1 + last])
+            first = last
+        return keys
+
+    def outcomes(
+        self, order_flags: Flags, rule_flags: Flags, witness: tuple[Flags, Flags] | None = None
+    ) -> dict[int, Outcomes]:
+        """What each entry by its number says of some kinds of connections, wherever it may reach."""
+        outcomes = self._outcomes(order_flags, rule_flags, witness)
+        return {number: outcomes[claim] for number, claim in zip(self._numbers, self._claim_of, strict=True)}
+
+    def _outcomes(self, order_flags: Flags, rule_flags: Flags, witness: tuple[Flags, Flags] | None) -> Outcomes:
+        """What each claim says, `(claims, kinds)`."""
+        outcomes = np.empty((len(self._claims), order_flags.shape[1]), np.uint32)
+        for form in {form for form, _ in self._claims}:
+            rows = [row for row, (other, _) in enumerate(self._claims) if other == form]
+            sets = [self._claims[row][1] for row in rows]
+            said = self._said(form, order_flags[sets], rule_flags[sets])
+            if witness is not None:
+                said = outcome.witnessed(said, self._said(form, witness[0][sets], witness[1][sets]))
+            outcomes[rows] = said
+        return outcomes
+
+    def _said(self, form: _Form, order_flags: Flags, rule_flags: Flags) -> Outcomes:
+        kind, grade, heeds_exemptions = form
+        if kind == "order":
+            return outcome.of_order(order_flags, grade, heeds_exemptions=heeds_exemptions)
+        if kind == "rule":
+            return outcome.of_rule(rule_flags, grade)
+        assert self._defaults is not None  # `parse` refuses an allow-only rule without them
+        return outcome.of_allow_only(rule_flags, self._defaults)
+
+
+_CELLS: Final = 1 << 22
+"""Numbers that are worked on at a time."""
+_NO_FLAGS: Final = np.zeros((0, 0), np.uint16)
+
+
+def located(code: str, places: RegionSet) -> int:
+    """The flag of a located address relative to some regions.
+
+    A subdivision that no policy could name, such as `US-California`, is where its country is: databases have names
+    for what a policy may have taken out of a country.
+    """
+    try:
+        regions.parse(code)
+    except RegionError:
+        code = code.partition("-")[0]
+        try:
+            regions.parse(code)
+        except RegionError:  # withdrawn: nobody can order about it
+            return outcome.ELSEWHERE
+    if code in places:
+        return outcome.INSIDE
+    return outcome.ELSEWHERE if RegionSet([code]).isdisjoint(places) else outcome.UNDECIDED
+
+
+def flags_of_slots(flags: Flags) -> tuple[Flags, Flags]:
+    """Flags of addresses by orders and by rules where base, overrides and corrections all say the same."""
+    again = (flags & np.uint16(outcome.LOCATING)) << np.uint16(outcome.SECOND)
+    both = (flags & np.uint16(outcome.INSIDE)) * np.uint16(outcome.BOTH)
+    return flags | again | both, flags | again
+
+
+def bound(policy: Policy, table: Table) -> Bound:
+    """The labels of a table for a policy; kept as long as the table lives, for the last few policies."""
+    by_revision = _BOUND.get(table)
+    if by_revision is None:
+        by_revision = _BOUND.setdefault(table, {})
+    found = by_revision.get(policy.revision)
+    if found is None:
+        found = Bound(policy, table)
+        for old in list(by_revision)[: 1 - _POLICIES]:
+            by_revision.pop(old, None)
+        by_revision[policy.revision] = found
+    return found
+
+
+_POLICIES: Final = 8
+# By revision, since equal revisions decide alike, and a policy itself takes long to hash.
+_BOUND: WeakKeyDictionary[Table, dict[str, Bound]] = WeakKeyDictionary()
+
+
+def entry_numbers(keys: Keys) -> npt.NDArray[np.uint32]:
+    """The number of the entry in each key; meaningless where the key is 0."""
+    numbers = keys >> np.uint32(outcome.REASON_BITS) & np.uint32(ENTRIES - 1)
+    return np.uint32(ENTRIES - 1) - numbers
+
+
+def reasons(keys: Keys) -> npt.NDArray[np.uint8]:
+    """The `Reason` in each key."""
+    return (keys & np.uint32((1 << outcome.REASON_BITS) - 1)).astype(np.uint8)
+
+
+def grades(keys: Keys) -> npt.NDArray[np.uint8]:
+    """The `Grade` in each key."""
+    return (keys >> np.uint32(outcome.GRADE_SHIFT)).astype(np.uint8)
+
+
+def _form(entry: Entry, *, for_plan: bool) -> _Form:
+    if isinstance(entry, Order):
+        deny = for_plan or entry.join is Effect.DENY
+        return ("order", Grade.ORDER_DENY if deny else Grade.ORDER_HOLD, entry.exemptions)
+    if entry.effect == "allow-only":
+        return ("allow-only", Grade.ALLOW_ONLY, True)
+    return ("rule", Grade.RULE_DENY if entry.effect == "deny" else Grade.RULE_HOLD, True)
+
+
+def _scopes(entry: Entry) -> Iterable[tuple[str, ...]]:
+    """The names by which meetings are reached. Those of a rule hold its account, so that it reaches no other's."""
+    if isinstance(entry, Rule):
+        if not entry.meetings and not entry.series:
+            return [("account", entry.account)]
+        return [
+            *(("meeting of", name, entry.account) for name in dict.fromkeys(entry.meetings)),
+            *(("series of", name, entry.account) for name in dict.fromkeys(entry.series)),
+        ]
+    scope = entry.scope
+    return [
+        *([("everywhere",)] if scope.everywhere else ()),
+        *(("account", name) for name in dict.fromkeys(scope.accounts)),
+        *(("series", name) for name in dict.fromkeys(scope.series)),
+        *(("meeting", name) for name in dict.fromkeys(scope.meetings)),
+    ]
+
+
+def _columns_needed(scopes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    kinds = {kind for kind, *_ in scopes}
+    accounts = kinds & {"account", "series of", "meeting of"}
+    series = kinds & {"series", "series of"}
+    return (*(["accounts"] if accounts else ()), *(["series"] if series else ()))
+
+
+def _exempt_names(policy: Policy) -> dict[str, dict[str, list[int]]]:
+    names: dict[str, dict[str, list[int]]] = {}
+    for number, exemption in enumerate(policy.exemptions):
+        for column in ("participants", "roles", "meetings", "series", "accounts"):
+            for name in getattr(exemption, column):
+                names.setdefault(column, {}).setdefault(name, []).append(number)
+    return names
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.timestamp()
+
+
+def _group_changes(policy: Policy) -> list[datetime]:
+    """The moments at which some group of ours that the policy names becomes another."""
+    names: set[str] = set()
+    for order in policy.orders:
+        names.update(order.regions, (order.territory,), order.jurisdiction or ())
+    for listed in (policy.rules, policy.exemptions):
+        for entry in listed:
+            names.update(entry.regions)
+    names.update(member for members in policy.groups.values() for member in members)
+    changes = {moment for name in names if regions.is_group(name) for moment in regions.group_changes(name)}
+    return sorted(moment.astimezone(UTC) for moment in changes)
