@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,8 @@ import pyarrow as pa
 import pytest
 
 import regionfast as rf
+from databases import U64, raw_mmdb
+from regionfast import regions
 
 ADDRESSES = ["8.8.8.8", "114.114.114.114", None, "x", "10.0.0.1", "203.198.7.66", "::ffff:8.8.8.8"]
 
@@ -92,10 +96,62 @@ def test_isin_holds_subdivisions_of_a_country(states: rf.Table) -> None:
     assert where.isin(["FR"]).dtype == np.bool_
 
 
-@pytest.mark.parametrize("code", ["EU", "us", "USA", "China", "", "CN-HK", "XX", "US-CA", "U"])
+@pytest.mark.parametrize("code", ["AP", "eu", "NATO", "us", "USA", "China", "", "CN-HK", "XX", "US-CA", "U"])
 def test_isin_refuses_what_no_row_could_answer(where: rf.RegionArray, code: str) -> None:
     with pytest.raises(ValueError, match="`|region"):
         where.isin([code])
+
+
+def dated(path: Path, moment: datetime) -> rf.Table:
+    """A table built at a moment: 0.0.0.0/1 is in `GB`, the other half in `DE`."""
+    records = [{"country_code": "GB"}, {"country_code": "DE"}]
+    path.write_bytes(raw_mmdb([(-1, -2)], records, build_epoch=U64(int(moment.timestamp()))))
+    return rf.open(path)
+
+
+def test_isin_takes_groups_as_of_the_date_of_the_table(tmp_path: Path) -> None:
+    before, after = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 3, 1, tzinfo=UTC)
+    old, new = (dated(tmp_path / f"{moment:%m}.mmdb", moment) for moment in (before, after))
+    addresses = ["8.8.8.8", "200.1.1.1", "10.0.0.1", None]
+    assert old.lookup_many(addresses).isin(["EU"]).tolist() == [True, True, False, False]
+    assert new.lookup_many(addresses).isin(["EU"]).tolist() == [False, True, False, False]
+    assert new.lookup_many(addresses).isin(["EU"], at=before).tolist() == [True, True, False, False]
+    assert old.lookup_many(addresses).isin(["EU"], at=after).tolist() == [False, True, False, False]
+    assert new.lookup_many(addresses).isin(["EU", "GB"]).tolist() == [True, True, False, False]
+    assert new.lookup_many(addresses).isin(["SCHENGEN"], at=before).tolist() == [False, True, False, False]
+
+
+def test_isin_of_a_group_is_the_algebra_of_regions(table: rf.Table) -> None:
+    where = table.lookup_many(np.arange(0, 2**32, 2**18, dtype=np.uint32))
+    for name in ("EU", "EEA", "SCHENGEN", "EU-TERRITORY"):
+        members = regions.group(name, cast("datetime", table.info.built_at))
+        expected = [code is not None and code in members for code in where.to_list()]
+        assert where.isin([name]).tolist() == expected
+        assert any(expected)
+
+
+def test_isin_holds_what_a_code_is_and_a_group_what_it_means(tmp_path: Path) -> None:
+    """`FR-GF` has the code of a part of France, and is `GF`, which is in the territory of the Union alone."""
+    path = tmp_path / "parts.csv"
+    path.write_text("1.0.0.0/8,FR-IDF\n2.0.0.0/8,FR-GF\n3.0.0.0/8,GF\n4.0.0.0/8,AN\n", "utf-8")
+    where = rf.open(path, level="subdivision").lookup_many(["1.1.1.1", "2.1.1.1", "3.1.1.1", "4.1.1.1"])
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assert where.isin(["FR"]).tolist() == [True, True, False, False]
+    assert where.isin(["EU"], at=now).tolist() == [True, False, False, False]
+    assert where.isin(["EU-TERRITORY"], at=now).tolist() == [True, True, True, False]
+
+
+def test_isin_asks_when_a_group_is_meant(small: rf.Table) -> None:
+    where = small.lookup_many(["1.1.1.1"])
+    with pytest.raises(
+        ValueError, match="`EU` has other members at other times, and this table has no date: pass `at`"
+    ):
+        where.isin(["EU"])
+    assert where.isin(["CN"]).tolist() == [True]
+    with pytest.raises(rf.RegionfastError, match="with its offset"):
+        where.isin(["EU"], at=datetime(2020, 1, 1))  # noqa: DTZ001
+    with pytest.raises(rf.RegionfastError, match="recorded from"):
+        where.isin(["EU"], at=datetime(1900, 1, 1, tzinfo=UTC))
 
 
 def test_isin_refuses_a_single_text(where: rf.RegionArray) -> None:

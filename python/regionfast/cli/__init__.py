@@ -9,7 +9,7 @@ import click
 from regionfast import __version__
 from regionfast.cli.exits import exit_codes
 
-NAMES = ("lookup", "table", "doctor")
+NAMES = ("lookup", "table", "census", "doctor")
 """The subcommands, one module each with its `command`."""
 
 
@@ -48,10 +48,11 @@ class Commands(click.Group):
     epilog="""\b
 Exit codes:
   0    done; also for an empty result, any status, a closed pipe
-  1    the condition that was asked for is false
-  2    wrong usage, or the only input cannot be read
+  1    the condition that was asked for is false: a case of `policy test`, ...
+  2    wrong usage, a wrong policy, or the only input cannot be read
   3    the output or a later part of the input is missing: disk full, ...
   4    the database cannot be used
+  5    refused for safety
   130  interrupted""",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="regionfast")
@@ -64,6 +65,7 @@ def main() -> None:
     Examples:
       regionfast lookup 8.8.8.8 2400:3200::1
       regionfast lookup --json - < addresses.txt
+      regionfast policy check policy.toml
       regionfast table build GeoLite2-Country.mmdb -o country.rft
       regionfast doctor
     """

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from regionfast.cli import claims, options, terminal
+from regionfast.cli.compare import compare
 from regionfast.cli.exits import FALSE, INCOMPLETE, Failure
 
 
@@ -171,3 +172,6 @@ def verify(file: Path, against: Path | None, *, as_json: bool, quiet: bool) -> N
         click.echo(json.dumps({"sound": True, **claims.as_object(found)}))
     else:
         click.echo(terminal.listing([("file", str(file)), ("sound", "yes"), *claims.identity(found)]))
+
+
+command.add_command(compare)

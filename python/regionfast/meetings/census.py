@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from regionfast._lib import Table
-from regionfast.meetings.roster import Roster
+from regionfast.meetings.roster import Integers, Roster
 from regionfast.types import Status, TableInfo
 
 FEWEST: Final = 5
@@ -41,11 +44,13 @@ class Census:
     rows: tuple[CensusRow, ...]
     """By meeting in order of first appearance, largest cells first, `other` last."""
     totals: dict[str, int]
-    """Over all meetings, by `where`, largest first, `other` last; folded as the rows are."""
-    connections: int | None
-    """All connections; `None` for fewer than `FEWEST`."""
+    """Over all meetings, by `where`, largest first, `other` last: the sums of the rows. Meetings that are too small
+    count together, as if they were one; where they are too few even so, they are not in it."""
+    connections: int
+    """The sum of `totals`."""
     unlocated: float | None
-    """Share of them that the table does not place, which is what it cannot know; `None` where there are too few."""
+    """Share of `connections` with a status instead of a region: what the table does not know. Without `exact` at least
+    that, since `other` may hold more. `None` where there are none."""
     is_exact: bool
     """Whether small cells are shown."""
     warnings: tuple[str, ...]
@@ -71,21 +76,98 @@ def census(table: Table, roster: Roster, *, exact: bool = False) -> Census:
             meeting of fewer than 5 has one row without a number.
     """
     names, wheres = _wheres(table, roster)
-    meetings = roster.meetings.values
-    keys = roster.meetings.codes.astype(np.int64) * len(names) + wheres
-    found, counts = np.unique(keys, return_counts=True)
+    meetings = roster.meetings
+    size = np.bincount(meetings.codes, minlength=len(meetings.values))
+    is_small = (size < (0 if exact else FEWEST))[meetings.codes]
     rows: list[CensusRow] = []
-    starts = np.searchsorted(found, np.arange(len(meetings) + 1) * len(names))
-    for code, meeting in enumerate(meetings):
-        assert meeting is not None  # `Roster` has refused it
-        here = slice(starts[code], starts[code + 1])
-        cells = {names[key % len(names)]: count for key, count in zip(found[here].tolist(), counts[here].tolist())}
-        rows += [CensusRow(meeting=meeting, where=w, connections=c) for w, c in _shown(cells, exact=exact).items()]
+    totals: dict[str, int] = {}
+    shown = dict(_cells(meetings.codes[~is_small], wheres[~is_small], names))
+    pooled = dict(_cells(np.zeros(int(is_small.sum()), np.uint32), wheres[is_small], names)).get(0, {})
+    for code, meeting in enumerate(meetings.values):
+        assert meeting is not None  # `Roster` refuses it
+        if code not in shown:
+            rows.append(CensusRow(meeting=meeting, where=None, connections=None))
+            continue
+        cells = _folded(shown[code], exact=exact)
+        rows += [CensusRow(meeting=meeting, where=where, connections=count) for where, count in cells.items()]
+        _add(totals, cells)
+    # Totals are sums of what is shown, never of what is behind it: a difference would give the folded cells away.
+    if sum(pooled.values()) >= FEWEST:
+        _add(totals, _folded(pooled, exact=exact))
+    connections = sum(totals.values())
+    statuses = {str(status) for status in _STRENGTH}
+    unlocated = sum(count for where, count in totals.items() if where in statuses)
     return Census(
         rows=tuple(rows),
-        totals={},
-        connections=len(roster),
-        unlocated=None,
+        totals=dict(sorted(totals.items(), key=_largest_first)),
+        connections=connections,
+        unlocated=unlocated / connections if connections else None,
         is_exact=exact,
-        warnings=_warnings(table.info, roster),
+        warnings=tuple(_warnings(table.info, roster)),
     )
+
+
+CONFLICT: Final = "conflict"
+OTHER: Final = "other"
+
+
+def _wheres(table: Table, roster: Roster) -> tuple[list[str], Integers]:
+    """The different texts of `where`, and which of them each connection has."""
+    names = [*map(str, _STRENGTH), CONFLICT]
+    first = len(names)
+    numbers: dict[str, int] = {}
+    of_slot = np.empty(len(table.regions), np.int64)
+    for slot, region in enumerate(table.regions):
+        if region is None:
+            # The slots beyond the statuses' own are for a relay that an override names.
+            of_slot[slot] = _STRENGTH.index(Status(slot) if slot in _STRENGTH else Status.RELAY)
+        else:
+            of_slot[slot] = first + numbers.setdefault(region.code, len(numbers))  # an override has slots of its own
+    names += numbers
+    wheres = of_slot[roster.lookup(table)]
+    if roster.starts is not None:
+        starts = roster.starts[:-1]
+        last = np.maximum.reduceat(wheres, starts)
+        nearest = np.minimum.reduceat(np.where(wheres >= first, wheres, len(names)), starts)
+        strongest = np.minimum.reduceat(wheres, starts)
+        wheres = np.where(last < first, strongest, np.where(nearest == last, last, first - 1))
+    return names, wheres
+
+
+def _cells(
+    meetings: npt.NDArray[np.uint32], wheres: Integers, names: list[str]
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """By code of a meeting how many connections are where."""
+    found, counts = np.unique(meetings.astype(np.int64) * len(names) + wheres, return_counts=True)
+    of_meeting = zip((found // len(names)).tolist(), (found % len(names)).tolist(), counts.tolist(), strict=True)
+    for meeting, cells in groupby(of_meeting, key=itemgetter(0)):
+        yield meeting, {names[where]: count for _, where, count in cells}
+
+
+def _folded(cells: dict[str, int], *, exact: bool) -> dict[str, int]:
+    """The cells that may be shown, largest first."""
+    ordered = sorted(cells.items(), key=_largest_first)
+    other = 0
+    while not exact and ordered and (ordered[-1][1] < FEWEST or 0 < other < FEWEST):
+        other += ordered.pop()[1]
+    return dict(ordered) | ({OTHER: other} if other else {})
+
+
+def _add(totals: dict[str, int], cells: dict[str, int]) -> None:
+    for where, count in cells.items():
+        totals[where] = totals.get(where, 0) + count
+
+
+def _largest_first(cell: tuple[str, int]) -> tuple[bool, int, str]:
+    where, count = cell
+    return where == OTHER, -count, where
+
+
+def _warnings(info: TableInfo, roster: Roster) -> Iterator[str]:
+    if info.built_at is None:
+        yield "the table has no date, so nobody knows how old it is"
+    if roster.at is None:
+        yield "the roster has no date (`at`), so nobody knows whether the table fits it"
+    if info.built_at is not None and roster.at is not None and abs(roster.at - info.built_at) > APART:
+        days = abs(roster.at - info.built_at).days
+        yield f"table and roster are {days} days apart: networks have moved between them"

@@ -14,7 +14,7 @@ from regionfast.policy.compile import ENTRIES
 from regionfast.policy.model import Entry, Order
 from regionfast.policy.outcome import REASON_BITS
 from regionfast.policy.tells import Told, untold
-from regionfast.types import Effect, Reason, Status
+from regionfast.types import Effect, Evidence, Reason, Status
 
 if TYPE_CHECKING:
     from regionfast.meetings.evaluate import Evaluation
@@ -123,7 +123,7 @@ def _place(evaluation: Evaluation, row: int) -> str:
     text = _says(table, int(evaluation.slots[row]))
     base = evaluation.base_slot(row)
     if base is not None:
-        text += f" by an override, {_says(table.base, base)} by the database"
+        text += f" where the database alone says {_says(table.base, base)}"
     corrected = evaluation.correction(row)
     if corrected is not None:
         text += f", corrected to {corrected.region or 'not located'} on {corrected.dated} ({corrected.reason})"
@@ -133,7 +133,7 @@ def _place(evaluation: Evaluation, row: int) -> str:
 def _says(table: Table, slot: int) -> str:
     region = table.regions[slot]
     if region is not None:
-        return str(region)
+        return f"{region} (evidence: {Evidence(int(table.evidence[slot]))})"
     return str(Status.RELAY if slot == _RELAY_BY_OVERRIDE else Status(slot))
 
 

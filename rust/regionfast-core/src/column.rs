@@ -65,8 +65,8 @@ impl Cells for [u32] {
     }
 }
 
-/// Writes the cell of each pair of row and column, such as a verdict for a meeting and a slot, into a matrix of
-/// `width` columns. `rows`, `columns` and `found` are of one length. O(pairs).
+/// Writes the cell of each pair of row and column, such as the verdict for a slot, of a matrix of `width` columns.
+/// `rows`, `columns` and `found` are of one length. O(pairs).
 ///
 /// `false`, with `found` as it was, if one of them is no row or no column of the matrix. That is asked of all pairs
 /// first, so that the loop which reads cells has nothing to decide.

@@ -51,8 +51,12 @@ impl RegionArray {
 
     /// One byte a row, by slot.
     fn bytes<'py>(&self, py: Python<'py>, byte: impl Fn(&Label) -> u8) -> Bound<'py, PyArray1<u8>> {
-        let bytes: Vec<u8> = self.labels().iter().map(byte).collect();
-        py.detach(|| column::map(self.rows(), &bytes)).into_pyarray(py)
+        let by_slot: Vec<u8> = self.labels().iter().map(byte).collect();
+        self.map(py, &by_slot)
+    }
+
+    fn map<'py>(&self, py: Python<'py>, by_slot: &[u8]) -> Bound<'py, PyArray1<u8>> {
+        py.detach(|| column::map(self.rows(), by_slot)).into_pyarray(py)
     }
 }
 
@@ -96,32 +100,55 @@ impl RegionArray {
         rows.take(self.len).collect::<Vec<u8>>().into_pyarray(py)
     }
 
-    /// Whether each row is in one of the regions, `bool`; a country holds its subdivisions.
+    /// Whether each row is in one of the regions, `bool`; a country holds its subdivisions. Names of our groups (`EU`)
+    /// stand for their members at the date of the table, or at another moment, `at`, with its offset.
     ///
     /// Raises `ValueError` for what is no region code, and for a subdivision where the table tells countries only: a
-    /// silent `False` would be wrong.
-    #[pyo3(signature = (regions, /))]
-    fn isin<'py>(&self, regions: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    /// silent `False` would be wrong. So it does for a group where neither the table nor the caller says when.
+    #[pyo3(signature = (regions, /, *, at=None))]
+    fn isin<'py>(&self, regions: &Bound<'py, PyAny>, at: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let py = regions.py();
         if regions.is_instance_of::<PyString>() {
             return Err(PyTypeError::new_err("`isin` takes an iterable of codes, such as [\"CN\"]"));
         }
-        let mut wanted: Vec<String> = Vec::new();
+        let (mut wanted, mut groups): (Vec<String>, Vec<Bound<'py, PyAny>>) = (Vec::new(), Vec::new());
         for region in regions.try_iter()? {
             let region = region?;
             let code = match region.cast::<PyString>() {
                 Ok(code) => code.to_string(),
                 Err(_) => region.getattr("code")?.extract()?,
             };
-            region::check(&code, self.table.get().core().content().level).map_err(PyValueError::new_err)?;
-            wanted.push(code);
+            match region::check(&code, self.table.get().core().content().level) {
+                Ok(()) => wanted.push(code),
+                Err(message) => {
+                    // No name of a group is a region code. Imported here alone: a plain `isin` must stay light.
+                    let algebra = py.import("regionfast.regions")?;
+                    if !algebra.call_method1("is_group", (&code,))?.is_truthy()? {
+                        return Err(PyValueError::new_err(message));
+                    }
+                    let at = match &at {
+                        Some(at) => at.clone(),
+                        None => self.table.get().built_at(py)?.ok_or_else(|| {
+                            PyValueError::new_err(format!(
+                                "`{code}` has other members at other times, and this table has no date: pass `at`"
+                            ))
+                        })?,
+                    };
+                    groups.push(algebra.call_method1("group", (code, at))?);
+                }
+            }
         }
-        let inside = |label: &Label| match &label.place {
-            Place::Region(code) => wanted.iter().any(|outer| region::contains(outer, code)),
-            Place::Status(_) => false,
+        let inside = |label: &Label| -> PyResult<u8> {
+            let Place::Region(code) = &label.place else { return Ok(0) };
+            let mut inside = wanted.iter().any(|outer| region::contains(outer, code));
+            for group in &groups {
+                inside = inside || group.contains(&**code)?;
+            }
+            Ok(u8::from(inside))
         };
+        let by_slot: Vec<u8> = self.labels().iter().map(inside).collect::<PyResult<_>>()?;
         // A byte of 0 or 1 is a bool of NumPy.
-        self.bytes(py, |label| u8::from(inside(label))).call_method1("view", ("?",))
+        self.map(py, &by_slot).call_method1("view", ("?",))
     }
 
     /// Rows by region code, most first, then rows by status for those that are not located.

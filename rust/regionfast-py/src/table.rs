@@ -61,6 +61,11 @@ impl Table {
         self.codes.get(usize::from(slot)).and_then(Option::as_ref).map(|code| code.bind(py).clone())
     }
 
+    /// When the database was built, a `datetime` in UTC; `None` where it does not say.
+    pub fn built_at<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.core.content().claims.built_at.map(|seconds| utc(py, seconds)).transpose()
+    }
+
     fn region_objects<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyTuple>> {
         let regions = self.regions.get_or_try_init(py, || -> PyResult<_> {
             let class = names::class(py, "Region")?;
@@ -98,7 +103,7 @@ impl Table {
         fields.set_item("description", &claims.description)?;
         fields.set_item("attribution", &claims.attribution)?;
         fields.set_item("level", content.level.name())?;
-        fields.set_item("built_at", claims.built_at.map(|seconds| utc(py, seconds)).transpose()?)?;
+        fields.set_item("built_at", self.built_at(py)?)?;
         fields.set_item("digest", digest(&self.core))?;
         fields.set_item("registry_date", &claims.registry_date)?;
         fields.set_item("unwrap", content.unwrapping.is_enabled())?;

@@ -1,0 +1,260 @@
+"""Random databases, policies and rosters that are likely to meet: few networks, few places, few names."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from hypothesis import strategies as st
+
+import regionfast as rf
+from meetings.reference import Connection
+from meetings.scene import Scene
+from regionfast import regions
+from regionfast.policy import Correction, Defaults, Exemption, Order, Policy, Rule, Scope, State
+from regionfast.regions import RegionSet
+
+V4: Final = (
+    *("1.0.0.0/8", "1.0.0.0/16", "1.0.0.0/24", "1.0.0.7/32", "1.1.0.0/16", "1.1.128.0/17", "1.1.129.0/25"),
+    *("2.0.0.0/8", "2.1.0.0/16", "2.1.3.0/24", "3.0.0.0/9", "10.0.0.0/8", "192.0.2.0/24"),
+)
+V6: Final = ("2400::/12", "2400:1::/32", "2400:1:2::/48", "2a00::/12", "2a00:1::/32", "fc00::/7")
+WORLD: Final = ("0.0.0.0/0", "::/0")
+
+PLACES: Final = (
+    *("CN", "CN", "CN", "CN-HK", "HK", "CN-22", "US", "US-CA", "US-NY", "US-PR", "DE", "FR", "GB", "CH"),
+    *("UA", "UA-43", "UA-30", "UA-Krym", "TW", "AN", "A1", "ZZ"),
+)
+OVERRIDES: Final = ("CN", "CN", "CN-HK", "US", "US-CA", "DE", "GB", "UA", "UA-30", "relay", "relay", "ZZ")
+
+# What an order may be about, and the regions that it may name there.
+TERRITORIES: Final = {
+    "CN": ("CN", "CN", "CN-22"),
+    "HK": ("HK",),
+    "US": ("US", "US-CA", "US-NY"),
+    "US-CA": ("US-CA",),
+    "EU": ("EU", "DE", "FR"),
+    "GB": ("GB",),
+    "UA": ("UA", "UA-43", "UA-30"),
+    "TW": ("TW",),
+}
+LEAVES: Final = datetime(2020, 1, 31, 23, tzinfo=UTC)
+"""When GB leaves the EU: the group `EU` is another before and after."""
+TIMES: Final = tuple(LEAVES + timedelta(seconds=seconds) for seconds in (-86_400, -1, 0, 1, 86_400))
+
+
+def _edges(text: str) -> Iterator[str]:
+    """The first and last address of a network, those before and after, and one in the middle."""
+    network = ipaddress.ip_network(text)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    kind = ipaddress.IPv4Address if network.version == 4 else ipaddress.IPv6Address
+    for number in (first - 1, first, (first + last) // 2, last, last + 1):
+        if 0 <= number < 1 << kind(0).max_prefixlen:
+            yield str(kind(number))
+
+
+def _wrapped(text: str) -> tuple[str, ...]:
+    """The same IPv4 address in each form that carries it."""
+    octets = ipaddress.IPv4Address(text).packed
+    return tuple(
+        str(ipaddress.IPv6Address(packed))
+        for packed in (
+            bytes(10) + b"\xff\xff" + octets,
+            b"\x20\x02" + octets + bytes(10),
+            b"\x20\x01" + bytes(10) + bytes(255 - octet for octet in octets),
+            b"\x00\x64\xff\x9b" + bytes(8) + octets,
+            bytes(12) + octets,  # IPv4-compatible, which is no wrapping
+        )
+    )
+
+
+PLAIN: Final = tuple(dict.fromkeys(address for network in (*V4, *V6) for address in _edges(network)))
+WRAPPED: Final = tuple(form for address in PLAIN if ":" not in address for form in _wrapped(address))
+NO_PLACE: Final = (None, "", "-", "x", "1.0.0", "01.0.0.1", "127.0.0.1", "fe80::1%eth0", "224.0.0.1", "100.64.0.1")
+
+addresses = st.one_of(
+    st.sampled_from(PLAIN), st.sampled_from(PLAIN), st.sampled_from(WRAPPED), st.sampled_from(NO_PLACE)
+)
+databases = st.dictionaries(st.sampled_from((*V4, *V6, *WORLD)), st.sampled_from(PLACES), min_size=1, max_size=8)
+overrides = st.dictionaries(st.sampled_from((*V4, *V6, *WORLD)), st.sampled_from(OVERRIDES), max_size=4)
+witnesses = st.none() | databases
+
+MEETINGS: Final = ("m1", "m2", "m3")
+ACCOUNTS: Final = ("a1", "a2")
+SERIES: Final = ("s1", "s2")
+PARTICIPANTS: Final = ("u1", "u2", "u3")
+ROLES: Final = ("host", "interpreter")
+
+times = st.sampled_from(TIMES)
+
+
+def _some(values: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), min_size=least, max_size=2, unique=True).map(tuple)
+
+
+def _networks() -> st.SearchStrategy[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]]:
+    return st.lists(st.sampled_from((*V4, *V6, "::/0", "2002::/16")), max_size=2, unique=True).map(
+        lambda texts: tuple(map(ipaddress.ip_network, texts))
+    )
+
+
+@st.composite
+def orders(draw: st.DrawFn, name: str) -> Order:
+    """An order as `parse` would make it: contested places are spared unless they are named."""
+    territory = draw(st.sampled_from(tuple(TERRITORIES)))
+    names = draw(_some(TERRITORIES[territory], 1))
+    jurisdiction = draw(
+        st.sampled_from([None, None, None, (territory,), (territory, "UA-43", "TW"), ("US-CA", "CN", "DE")])
+    )
+    naming = names if jurisdiction is None else jurisdiction
+    conceded = [code for code in naming if not regions.is_group(code) and regions.contested(code)]
+    start = draw(st.sampled_from(TIMES[:3]))
+    everywhere = draw(st.booleans())
+    return Order(
+        id=name,
+        issuer="authority",
+        state=draw(st.sampled_from([State.ACTIVE, State.ACTIVE, State.ACTIVE, *State])),
+        territory=territory,
+        regions=names,
+        scope=Scope(everywhere=True)
+        if everywhere
+        else Scope(meetings=draw(_some(MEETINGS)), series=draw(_some(SERIES)), accounts=draw(_some(ACCOUNTS))),
+        start=start,
+        end=start + timedelta(seconds=draw(st.sampled_from([1, 2, 10**6, 10**6]))),
+        join=draw(st.sampled_from([rf.Effect.DENY, rf.Effect.DENY, rf.Effect.HOLD, rf.Effect.ADMIT])),
+        present=draw(st.sampled_from([rf.Effect.EJECT, rf.Effect.EJECT, rf.Effect.HOLD, rf.Effect.KEEP])),
+        exemptions=draw(st.booleans()),
+        jurisdiction=jurisdiction,
+        spared=regions.contested_places() - RegionSet(conceded),
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn, name: str) -> Rule:
+    return Rule(
+        id=name,
+        account=draw(st.sampled_from(ACCOUNTS)),
+        effect=draw(st.sampled_from(["deny", "hold", "allow-only"])),
+        regions=draw(_some(("CN", "HK", "US", "US-CA", "EU", "DE", "UA-43", "UA", "own", "SCHENGEN"), 1)),
+        meetings=draw(_some(MEETINGS)),
+        series=draw(_some(SERIES)),
+        present=draw(st.sampled_from([rf.Effect.EJECT, rf.Effect.EJECT, rf.Effect.HOLD, rf.Effect.KEEP])),
+    )
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> Correction:
+    return Correction(
+        networks=draw(_networks()),
+        participants=draw(_some(PARTICIPANTS)),
+        region=draw(st.sampled_from([None, "CN", "HK", "US", "US-CA", "DE"])),
+        reason="drawn",
+        author="drawn",
+        dated=date(2020, 6, 2),
+    )
+
+
+@st.composite
+def exemptions(draw: st.DrawFn) -> Exemption:
+    return Exemption(
+        networks=draw(_networks()),
+        participants=draw(_some(PARTICIPANTS)),
+        roles=draw(_some(ROLES)),
+        meetings=draw(_some(MEETINGS)),
+        series=draw(_some(SERIES)),
+        accounts=draw(_some(ACCOUNTS)),
+        regions=draw(_some(("CN", "US-CA", "EU", "own"))),
+        reason="drawn",
+    )
+
+
+_at_door = st.sampled_from([rf.Effect.ADMIT, rf.Effect.HOLD, rf.Effect.DENY])
+defaults = st.builds(
+    Defaults,
+    unknown=_at_door,
+    private=_at_door,
+    reserved=_at_door,
+    invalid=_at_door,
+    missing=_at_door,
+    relay=_at_door,
+    conflict=_at_door,
+)
+
+
+@st.composite
+def policies(draw: st.DrawFn, *, most_rules: int = 3, least_orders: int = 0) -> Policy:
+    """A policy of a few entries; its own group is `own`."""
+    return Policy(
+        orders=tuple(draw(orders(f"order-{number}")) for number in range(draw(st.integers(least_orders, 3)))),
+        rules=tuple(draw(rules(f"rule-{number}")) for number in range(draw(st.integers(0, most_rules)))),
+        corrections=tuple(draw(st.lists(corrections(), max_size=2))),
+        exemptions=tuple(draw(st.lists(exemptions(), max_size=2))),
+        defaults=draw(defaults),
+        groups={"own": draw(_some(("US-NY", "EU", "CN-HK", "CN"), 1))},
+    )
+
+
+@st.composite
+def rosters(draw: st.DrawFn) -> tuple[Connection, ...]:
+    """Connections; a meeting has one account and one series."""
+    owner = {
+        meeting: (draw(st.sampled_from([*ACCOUNTS, None])), draw(st.sampled_from([*SERIES, None])))
+        for meeting in MEETINGS
+    }
+    # Half of the rosters have one address a connection, which the package decides in another way.
+    most = draw(st.sampled_from([1, 4]))
+    made = []
+    for number in range(draw(st.integers(0, 8))):
+        meeting = draw(st.sampled_from(MEETINGS))
+        account, series = owner[meeting]
+        made.append(
+            Connection(
+                participant=draw(st.sampled_from([*PARTICIPANTS, None])),
+                addresses=tuple(draw(st.lists(addresses, min_size=1, max_size=most))),
+                meeting=meeting,
+                connection=f"c{number}",
+                account=account,
+                series=series,
+                role=draw(st.sampled_from([*ROLES, None])),
+            )
+        )
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """All that a decision follows from."""
+
+    networks: dict[str, str]
+    overrides: dict[str, str]
+    witness: dict[str, str] | None
+    policy: Policy
+    connections: tuple[Connection, ...]
+    at: datetime
+
+    @contextmanager
+    def scene(self) -> Iterator[Scene]:
+        """The tables, opened from files that are gone afterwards."""
+        with TemporaryDirectory() as folder:
+            yield Scene.of(Path(folder), self.networks, self.overrides, self.witness)
+
+    def without_overrides(self) -> Play:
+        return replace(self, overrides={})
+
+
+@st.composite
+def plays(draw: st.DrawFn, *, most_rules: int = 3, least_orders: int = 0) -> Play:
+    return Play(
+        networks=draw(databases),
+        overrides=draw(st.just({}) | overrides),
+        witness=draw(witnesses),
+        policy=draw(policies(most_rules=most_rules, least_orders=least_orders)),
+        connections=draw(rosters()),
+        at=draw(times),
+    )
