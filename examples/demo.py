@@ -1,13 +1,18 @@
-"""The main job on real input: a batch of joiners against the bundled table, then a million addresses.
+"""The story of 2020 on a table made up for it, then the bundled table at work on a million addresses.
 
-Run it by `make demo`, or by any Python that has regionfast. It needs no network and no arguments.
+Run it by `make demo`, or by any Python that has regionfast. It needs no network and no arguments. The files of the
+story are in `story/`; nothing that is shown is written here, all of it is computed from them.
 """
 
 from __future__ import annotations
 
-import csv
+import statistics
 import textwrap
 import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,98 +21,232 @@ from rich.table import Table
 
 import regionfast as rf
 
-JOINERS = Path(__file__).parent / "joiners.csv"
+STORY = Path(__file__).parent / "story"
+ORDER = "cn-2020-06-04"
+AT = datetime(2020, 6, 4, 12, tzinfo=UTC)
+WIDTH = 80
+
 MILLION = 1_000_000
-SEED = 20260604
-
-TELLING = {
-    "114.114.114.114": "mainland China",
-    "203.198.7.66": "Hong Kong is not mainland China",
-    "202.175.3.3": "nor is Macao",
-    "168.95.1.1": "nor is Taiwan",
-    "::ffff:203.198.7.66": "judged by the IPv4 inside",
-    "2002:7272:7272::1": "this one, too",
-    "192.175.48.1": "AS112 is everywhere: stays unknown",
-    "100.64.9.1": "carrier-grade NAT: no country",
-    "08.8.8.8": "no address: a leading zero",
-    "": "nothing given, nothing made up",
-}
-"""Rows of the batch that show a rule."""
+MEETINGS = 10_000
+ENTRIES = 500
+"""Of orders, and of rules."""
+SEED = 20200604
 
 
-def show_batch(console: Console, table: rf.Table) -> None:
-    """Resolve all joiners in one call and show counts and the telling rows."""
-    with JOINERS.open(newline="", encoding="utf-8") as file:
-        joiners = list(csv.DictReader(file))
-    addresses = [joiner["address"] for joiner in joiners]
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The files of the story, read."""
 
-    start = time.perf_counter()
-    where = table.lookup_many(addresses)
-    seconds = time.perf_counter() - start
+    table: rf.Table
+    policy: rf.Policy
+    roster: rf.Roster
 
-    meetings = len({joiner["meeting"] for joiner in joiners})
+    @classmethod
+    def read(cls) -> Scene:
+        """Read them."""
+        return cls(
+            rf.open(STORY / "table.mmdb"),
+            rf.Policy.load(STORY / "policy.toml", deployment=STORY / "deployment.toml"),
+            rf.Roster.from_csv(STORY / "roster.csv", at=AT),
+        )
+
+    def plan(self, *, at: datetime = AT, witness: rf.Table | None = None) -> rf.Plan:
+        """Whom the order would reach."""
+        return rf.plan_ejections(self.table, self.policy, self.roster, by=ORDER, at=at, witness=witness)
+
+    def hosts(self) -> list[int]:
+        """Which connections are hosts, one a meeting."""
+        assert self.roster.roles is not None
+        return [index for index, role in enumerate(self.roster.roles) if role == "host"]
+
+
+def counted(reasons: Iterable[rf.Reason]) -> str:
+    """Reasons with how often they occur, the most first."""
+    return ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common())
+
+
+def grid(*columns: str, numbers: tuple[str, ...]) -> Table:
+    """A table of plain columns, those of numbers to the right."""
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left")
+    return made
+
+
+def show_order(console: Console, scene: Scene) -> None:
+    """What was demanded, and what all that follows is made of."""
+    order, info = scene.policy.orders[0], scene.table.info
     console.print(
-        f"[bold]{len(where)} joiners of {meetings} meetings[/] in one call, {seconds * 1e3:.2f} ms. "
-        "By region and status:"
+        "[bold]June 2020, told again: one government demands that four public meetings stop[/]\n"
+        "Then: three ended, and hosts outside its territory suspended. Now: an order that reaches single connections "
+        f"inside it ([bold]{order.territory}[/]), in these meetings, until {order.end:%Y-%m-%d}. "
+        f"[dim]People, networks and table ({info.kind}, {info.built_at:%Y-%m-%d}) are made up.[/]\n"
     )
-    # Lines break at a blank and not at this one, so a name keeps its number.
-    counts = "  ".join(f"{name}\N{NO-BREAK SPACE}{count}" for name, count in where.counts().items())
-    console.print(textwrap.fill(counts, console.width).replace("\N{NO-BREAK SPACE}", " "))
-    console.print()
 
-    rows = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for column in ("address", "region", "status", "unwrapped", "why"):
-        rows.add_column(column, no_wrap=True)
-    for address, why in TELLING.items():
-        at = addresses.index(address)
-        region = where[at]
+
+def show_plan(console: Console, scene: Scene) -> None:
+    """Who would leave, who stays and why, by meeting; then two of them in the plan's own words."""
+    plan, roster = scene.plan(), scene.roster
+    decisions = rf.decide_joins(scene.table, scene.policy, roster, at=AT)
+    (correction,) = scene.policy.corrections
+    leaves = [effect == rf.Effect.EJECT for effect in plan.effect]
+    reasons = [rf.Reason(reason) for reason in plan.reason]
+    hosts = scene.hosts()
+
+    rows = grid("meeting", "host in", "present", "leave", "stay", "why they stay", numbers=("present", "leave", "stay"))
+    for host in hosts:
+        there = [index for index, meeting in enumerate(roster.meetings) if meeting == roster.meetings[host]]
+        stay = [index for index in there if not leaves[index]]
+        place = str(decisions.region[host])
+        if reasons[host] is rf.Reason.CORRECTED:
+            place = f"[yellow]{correction.region}, not {place}[/]"
+        why = counted(reasons[index] for index in stay)
+        if {reasons[index] for index in there} == {rf.Reason.ELSEWHERE}:
+            why += ": nobody inside, untouched"
+        leave = len(there) - len(stay)
         rows.add_row(
-            address or "(empty)",
-            f"[green]{region}[/]" if region else "-",
-            str(rf.Status(where.status[at])),
-            str(rf.Unwrapped(where.unwrapped[at])) if where.unwrapped[at] else "-",
-            f"[dim]{why}[/]",
+            roster.meetings[host],
+            place,
+            str(len(there)),
+            f"[{'red' if leave else 'green'}]{leave}[/]",
+            f"[green]{len(stay)}[/]",
+            why,
         )
     console.print(rows)
 
-
-def show_million(console: Console, table: rf.Table) -> None:
-    """Resolve a million random addresses and say how fast."""
-    addresses = np.random.default_rng(SEED).integers(0, 1 << 32, MILLION, dtype=np.uint32)
-    times = []
-    for _ in range(9):
-        start = time.perf_counter()
-        where = table.lookup_many(addresses)
-        times.append(time.perf_counter() - start)
-    median = sorted(times)[len(times) // 2]
-    located = int(np.count_nonzero(where.status == rf.Status.LOCATED))
-    inside = int(np.count_nonzero(where.isin(["CN"])))
+    preview = plan.preview()
+    go_on = sum(not leaves[host] for host in hosts)
+    denied = int(np.count_nonzero(decisions.effect == rf.Effect.DENY))
     console.print(
-        f"[bold]{MILLION:,} random IPv4 addresses[/] in {median * 1e3:.1f} ms, "
-        f"[bold]{MILLION / median / 1e6:.0f} million a second[/]\n"
-        f"(median of {len(times)}, kernel {table.info.kernel}): "
-        f"{located / MILLION:.1%} located, {inside:,} in CN"
+        f"\n[bold]{preview.affected} of {preview.present} would leave. Outside the territory: "
+        f"[green]{preview.outside}, checked[/].[/] At the door: {denied} denied.\n"
+        f"Meetings that go on, each with its host: [bold green]{go_on} of {len(hosts)}[/]. In the plan's words:"
+    )
+    for index in (leaves.index(True), reasons.index(rf.Reason.CORRECTED)):
+        text = textwrap.fill(
+            plan.explain_connection(index),
+            console.width,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
+        console.print(text, style="dim", markup=False)
+    console.print()
+
+
+def show_attempts(console: Console, scene: Scene) -> None:
+    """What comes out where table, policy or time are others."""
+    rows = grid("what if", "leave", "then", numbers=("leave",))
+    before, regions = scene.plan(), rf.decide_joins(scene.table, scene.policy, scene.roster, at=AT).region
+    (host,) = np.flatnonzero(before.reason == rf.Reason.CORRECTED).tolist()
+
+    careless = replace(scene, policy=replace(scene.policy, corrections=()))
+    plan = careless.plan()
+    lost = ", ".join(plan.preview().without_host or ())
+    rows.add_row("no correction", str(len(plan)), f"[red]{lost} would lose its host, misplaced in {regions[host]}[/]")
+
+    plan = careless.plan(witness=rf.open(STORY / "witness.csv"))
+    fate = "leaves" if plan.effect[host] == rf.Effect.EJECT else "stays"
+    rows.add_row(
+        "... but a witness", str(len(plan)), f"the host {fate}: {rf.Reason(plan.reason[host])} by a second table"
+    )
+
+    plan = replace(scene, table=rf.open(STORY / "table.mmdb", overrides=STORY / "overrides.csv")).plan()
+    moved = np.flatnonzero(plan.reason == rf.Reason.OVERRIDE)
+    places = ", ".join(sorted({str(region) for region in regions[moved]}))
+    same = "the same people" if np.array_equal(plan.effect, before.effect) else "[red]other people[/]"
+    rows.add_row("insider's overrides", str(len(plan)), f"{same}; {len(moved)} moved from {places} to CN stay")
+
+    foreign = (STORY / "policy.toml").read_text(encoding="utf-8").replace('"CN"', '"HK"')
+    try:
+        rf.Policy.from_text(foreign, deployment=scene.policy.deployment)
+    except rf.PolicyError as error:
+        rows.add_row("an order for HK", "refused", error.problems[0].message)
+
+    plan = scene.plan(at=AT + timedelta(days=1))
+    rows.add_row("a day later", str(len(plan)), plan.warnings[0].partition(": ")[2])
+    console.print(rows)
+    console.print()
+
+
+def busy_policy(meetings: list[str], at: datetime) -> rf.Policy:
+    """Orders for half of the meetings, some each, and rules for the accounts of the others."""
+    texts = ["version = 1\n"]
+    start, end = at - timedelta(days=1), at + timedelta(days=1)
+    for index in range(ENTRIES):
+        region = ("CN", "US", "DE", "BR", "IN")[index % 5]
+        reached = ", ".join(f'"{meeting}"' for meeting in meetings[index :: ENTRIES * 2])
+        texts.append(
+            f'[[order]]\nid = "order-{index}"\nissuer = "authority-{region}"\nreference = "{index}"\n'
+            f'law = "example"\ncontest = "https://appeals.example"\nstate = "active"\nterritory = "{region}"\n'
+            f'regions = ["{region}"]\nmeetings = [{reached}]\nfrom = {start:%Y-%m-%dT%H:%M:%SZ}\n'
+            f'until = {end:%Y-%m-%dT%H:%M:%SZ}\njoin = "deny"\npresent = "eject"\n'
+            f'[[rule]]\nid = "rule-{index}"\naccount = "account-{index + ENTRIES}"\neffect = "deny"\n'
+            f'regions = ["{region}"]\n'
+        )
+    return rf.Policy.from_text("".join(texts))
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def show_million(console: Console) -> None:
+    """The bundled table: a million addresses looked up, then decided about, and how fast."""
+    table = rf.open()
+    info = table.info
+    at = info.built_at
+    assert at is not None
+    random = np.random.default_rng(SEED)
+    addresses = random.integers(0, 1 << 32, MILLION, dtype=np.uint32)
+    meetings = [f"meeting-{index}" for index in range(MEETINGS)]
+    owners = [f"account-{index % (ENTRIES * 2)}" for index in range(MEETINGS)]
+    at_meeting = random.integers(0, MEETINGS, MILLION)
+    roster = rf.Roster(
+        [None] * MILLION,
+        addresses,
+        meetings=np.array(meetings)[at_meeting],
+        accounts=np.array(owners)[at_meeting],
+    )
+    policy = busy_policy(meetings, at)
+
+    looked_up = statistics.median(timed(lambda: table.lookup_many(addresses, threads=1)) for _ in range(9))
+    decided = [timed(lambda: rf.decide_joins(table, policy, roster, at=at)) for _ in range(4)]
+    again = statistics.median(decided[1:])
+    decisions = rf.decide_joins(table, policy, roster, at=at)
+    denied = int(np.count_nonzero(decisions.effect == rf.Effect.DENY))
+
+    rows = grid(
+        f"The bundled table of {at:%Y-%m-%d}, {info.ipv4_ranges + info.ipv6_ranges:,} ranges",
+        "ms",
+        "million/s",
+        numbers=("ms", "million/s"),
+    )
+    for what, seconds in (
+        (f"{MILLION:,} addresses looked up, on one core", looked_up),
+        (f"{MILLION:,} connections of {MEETINGS:,} meetings decided, checked", again),
+        ("the same the first time: looked up, policy compiled", decided[0]),
+    ):
+        rows.add_row(what, f"{seconds * 1e3:.1f}", f"{MILLION / seconds / 1e6:.1f}")
+    console.print(rows)
+    console.print(
+        f"[dim]By {ENTRIES} orders and {ENTRIES} rules, made up; {denied:,} may not join.\n"
+        "A table is evidence about an address, never about a person.[/]"
     )
 
 
 def main() -> None:
     """Show it on one screen."""
-    console = Console(highlight=False, soft_wrap=False)
-    start = time.perf_counter()
-    table = rf.open()
-    opened = time.perf_counter() - start
-    info = table.info
-    assert info.built_at is not None
-    console.print(
-        f"[bold]The bundled table[/] of {info.built_at:%Y-%m-%d}, opened in {opened * 1e3:.0f} ms: "
-        f"{info.region_count} regions, {info.ipv4_ranges + info.ipv6_ranges:,} ranges"
-    )
-    console.print(f"[dim]{info.attribution}[/]")
-    console.print()
-    show_batch(console, table)
-    console.print()
-    show_million(console, table)
-    console.print("[dim]A table is evidence about an address, never about a person.[/]")
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH)
+    scene = Scene.read()
+    show_order(console, scene)
+    show_plan(console, scene)
+    show_attempts(console, scene)
+    show_million(console)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,245 @@
-"""The demo runs, and says what it should."""
+"""The demo runs, fits one screen, and says what follows from the files of its story."""
 
 from __future__ import annotations
 
+import csv
+import os
+import re
+import shlex
+import struct
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
-DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
+import pytest
+
+import regionfast as rf
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "examples" / "demo.py"
+STORY = ROOT / "examples" / "story"
+ORDERED = {"604-001", "604-002", "604-003", "604-004"}
+MISPLACED = ip_network("43.64.32.0/20")
+"""The network of the policy's only correction."""
 
 
-def test_the_demo_fits_one_screen(tmp_path: Path) -> None:
+def rows_of(name: str) -> Iterator[dict[str, str]]:
+    lines = (STORY / name).read_text(encoding="utf-8").splitlines()
+    return csv.DictReader(line for line in lines if not line.startswith("#"))
+
+
+def networks(name: str) -> dict[str, str]:
+    return {row["network"]: row.get("country") or row["region"] for row in rows_of(name)}
+
+
+def inner(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text)
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def place(text: str, table: dict[str, str]) -> str | None:
+    """The region by looking through all networks, which do not overlap here; `None` where there is none."""
+    if not text or not inner(text).is_global:
+        return None
+    return next((code for network, code in table.items() if inner(text) in ip_network(network)), None)
+
+
+@dataclass(frozen=True)
+class Person:
+    meeting: str
+    role: str
+    addresses: tuple[str, ...]
+
+    def places(self, table: dict[str, str]) -> set[str]:
+        return {code for text in self.addresses if (code := place(text, table)) is not None}
+
+    @property
+    def is_corrected(self) -> bool:
+        return any(text and inner(text) in MISPLACED for text in self.addresses)
+
+    def leaves(self, table: dict[str, str], *, corrected: bool = True) -> bool:
+        return self.places(table) == {"CN"} and not (corrected and self.is_corrected)
+
+
+@pytest.fixture(scope="module")
+def people() -> list[Person]:
+    found: dict[tuple[str, str], Person] = {}
+    for row in rows_of("roster.csv"):
+        key = row["meeting"], row["connection"]
+        before = found[key].addresses if key in found else ()
+        found[key] = Person(row["meeting"], row["role"], (*before, row["address"]))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     ran = subprocess.run(
         [sys.executable, DEMO],
         capture_output=True,
         text=True,
         check=True,
-        cwd=tmp_path,
+        cwd=tmp_path_factory.mktemp("elsewhere"),
         env={"COLUMNS": "80"},
         timeout=20,
     )
     assert ran.stderr == ""
-    lines = ran.stdout.splitlines()
-    assert len(lines) <= 40
+    return [line.rstrip() for line in ran.stdout.splitlines()]
+
+
+def attempt(lines: list[str], name: str) -> tuple[str, str]:
+    """What a row of the attempts says: who would leave, and the rest."""
+    (row,) = (line for line in lines if line.startswith(f"{name}  "))
+    leave, then = row.removeprefix(name).split(maxsplit=1)
+    return leave, then
+
+
+def test_it_fits_one_screen_and_is_plain_when_piped(lines: list[str]) -> None:
+    assert len(lines) < 40  # one line is the shell's
     assert max(map(len, lines)) <= 80
-    assert "\033" not in ran.stdout
-    assert "never about a person" in ran.stdout
-    rows = {
-        line.split()[0]: line.split()[1:3]
-        for line in lines
-        if line.startswith(("114.", "203.", "202.", "168.", "::ffff"))
-    }
-    assert {address: row[0] for address, row in rows.items()} == {
-        "114.114.114.114": "CN", "203.198.7.66": "HK", "202.175.3.3": "MO", "168.95.1.1": "TW",
-        "::ffff:203.198.7.66": "HK",
-    }  # fmt: skip
-    assert "HK 11" in ran.stdout
+    assert "\033" not in "".join(lines)
+    assert "…" not in "".join(lines), "a column was cut"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminal")
+def test_a_terminal_gets_colour_and_the_same_lines(lines: list[str]) -> None:
+    import fcntl
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    output = b""
+    with subprocess.Popen([sys.executable, DEMO], stdout=slave, stderr=slave, env={"TERM": "xterm-256color"}) as demo:
+        os.close(slave)
+        try:
+            while part := os.read(master, 1 << 16):
+                output += part
+        except OSError:  # Linux says so when the other end is closed
+            pass
+        assert demo.wait(20) == 0
+    os.close(master)
+    assert b"\033[32m0\033[0m" in output
+    plain = re.sub(r"\033\[[0-9;]*m", "", output.decode())
+    shown = [line.rstrip() for line in plain.splitlines()]
+    timed = next(index for index, line in enumerate(lines) if line.startswith("The bundled table"))
+    assert shown[:timed] == lines[:timed]
+    assert len(shown) == len(lines)
+
+
+def test_who_would_leave_follows_from_the_files_alone(lines: list[str], people: list[Person]) -> None:
+    table = networks("table.csv")
+    shown = {row[0]: row for line in lines if (row := line.split()) and row[0] in ORDERED}
+    assert {person.meeting for person in people} == ORDERED == set(shown)
+    for meeting, row in shown.items():
+        there = [person for person in people if person.meeting == meeting]
+        leave = sum(person.leaves(table) for person in there)
+        found = [int(word) for word in row if word.isdigit()][:3]
+        assert found == [len(there), leave, len(there) - leave]
+        kept = sum(int(count) for count in re.findall(r"[a-z] (\d+)(?:,|:|$)", " ".join(row)))
+        assert kept == len(there) - leave
+    assert shown["604-004"][3] == "0"
+    assert " ".join(shown["604-004"]).endswith("nobody inside, untouched")
+
+    total = sum(person.leaves(table) for person in people)
+    text = "\n".join(lines)
+    assert (
+        f"{total} of {len(people)} would leave. Outside the territory: 0, checked. At the door: {total} denied." in text
+    )
+
+
+def test_nobodys_meeting_ends_and_the_misplaced_host_stays(lines: list[str], people: list[Person]) -> None:
+    table = networks("table.csv")
+    hosts = Counter(person.meeting for person in people if person.role == "host")
+    assert hosts == dict.fromkeys(ORDERED, 1)
+    assert [person.meeting for person in people if person.is_corrected and person.role == "host"] == ["604-003"]
+    assert not any(person.leaves(table) for person in people if person.role == "host")
+    text = " ".join(line.strip() for line in lines)
+    assert "Meetings that go on, each with its host: 4 of 4." in text
+    assert "604-003 HK, not CN" in " ".join(text.split())
+    assert "corrected to HK on 2020-06-02" in text
+
+
+def test_attempts_change_what_they_should_and_no_more(lines: list[str], people: list[Person]) -> None:
+    table = networks("table.csv")
+    total = sum(person.leaves(table) for person in people)
+    careless = sum(person.leaves(table, corrected=False) for person in people)
+    assert careless == total + 1
+    assert attempt(lines, "no correction") == (str(careless), "604-003 would lose its host, misplaced in CN")
+    assert attempt(lines, "... but a witness") == (str(total), "the host stays: disputed by a second table")
+
+    moved = networks("overrides.csv")
+    # Whoever has addresses in two places, one of which is moved, agrees on paper and is a conflict still.
+    widened = [person for person in people if len(person.places(table)) == 1 and person.leaves({**table, **moved})]
+    widened = [person for person in widened if not person.leaves(table)]
+    places = ", ".join(sorted(set().union(*(person.places(table) for person in widened))))
+    assert attempt(lines, "insider's overrides") == (
+        str(total),
+        f"the same people; {len(widened)} moved from {places} to CN stay",
+    )
+    assert attempt(lines, "an order for HK") == ("refused", "`HK` is not inside the issuer's jurisdiction: CN")
+    assert attempt(lines, "a day later") == ("0", "it ended at 2020-06-05T00:00:00Z")
+
+
+def test_the_million_is_measured(lines: list[str]) -> None:
+    first = next(index for index, line in enumerate(lines) if line.startswith("The bundled table of 20"))
+    rows = [re.fullmatch(r"(.+?) +([\d.]+) +([\d.]+)", line) for line in lines[first + 1 : first + 4]]
+    for row in rows:
+        assert row is not None
+        milliseconds, rate = float(row[2]), float(row[3])
+        assert rate == pytest.approx(1e3 / milliseconds, rel=0.1, abs=0.1)
+    assert lines[-1] == "A table is evidence about an address, never about a person."
+
+
+def test_the_table_of_the_story_is_its_csv_with_a_date(tmp_path: Path) -> None:
+    made = tmp_path / "table.mmdb"
+    subprocess.run([sys.executable, ROOT / "scripts" / "make_story_table.py", made], check=True)
+    assert made.read_bytes() == (STORY / "table.mmdb").read_bytes()
+    info = rf.open(made).info
+    assert info.built_at is not None
+    assert info.built_at.isoformat() == "2020-06-01T00:00:00+00:00"
+    assert "made up" in info.description.lower()
+
+
+def commands() -> list[list[str]]:
+    """The calls of the command in the README of the examples."""
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("regionfast ")]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_the_commands_of_the_readme_say_the_same(arguments: list[str], people: list[Person]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "regionfast.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=STORY,
+        env={"COLUMNS": "80"},
+    )
+    leave = sum(person.leaves(networks("table.csv")) for person in people)
+    words = re.sub(r"\s+", " ", ran.stdout)
+    match arguments[:2]:
+        case ["preview", _]:
+            assert f"affected {leave} of {len(people)} connections" in words
+            assert "outside 0: checked" in words
+            assert ("14 override" in words) == ("--overrides" in arguments)
+        case ["decide", "ejections"]:
+            assert words.count(" eject ") == leave
+        case ["decide", "joins"]:
+            assert words.count(" deny ") == leave
+        case ["explain", _]:
+            assert "meeting 604-003 stays" in words
+            assert "corrected to HK" in words
+        case _:
+            assert arguments[:2] == ["table", "compare"]
+            assert "CN HK 4,096" in words
+    assert not any(text and text in ran.stdout for person in people for text in person.addresses)
+
+
+def test_the_readme_names_every_file() -> None:
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\S+)` \|", text, re.MULTILINE)) == {path.name for path in STORY.iterdir()}
+    assert len(commands()) == 7

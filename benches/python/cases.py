@@ -288,10 +288,13 @@ def opening() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """All of them, the engines of a group one after the other."""
+    from decisions import decisions
+
     yield from arrays()
     yield from columns_of_text()
     yield from single_calls()
     yield from answers_of_a_batch()
+    yield from decisions()
     yield from opening()
 
 

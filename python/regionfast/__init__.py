@@ -16,11 +16,14 @@ from regionfast.tables import Reloader, open  # noqa: A004
 from regionfast.types import Effect, Evidence, Reason, Region, Status, TableInfo, Unwrapped
 
 if TYPE_CHECKING:
-    from regionfast.meetings import Decisions, Plan, Roster, decide_joins, plan_ejections
+    from regionfast.compare import Comparison, compare_tables
+    from regionfast.meetings import Census, Decisions, Plan, Preview, Roster, census, decide_joins, plan_ejections
     from regionfast.policy import Deployment, Policy
 
 __all__ = [
     "AddressError",
+    "Census",
+    "Comparison",
     "DatabaseError",
     "Decisions",
     "Deployment",
@@ -32,6 +35,7 @@ __all__ = [
     "PlanRefused",
     "Policy",
     "PolicyError",
+    "Preview",
     "Reason",
     "Region",
     "RegionArray",
@@ -44,15 +48,22 @@ __all__ = [
     "TableInfo",
     "Unwrapped",
     "__version__",
+    "census",
+    "compare_tables",
     "decide_joins",
     "open",
     "plan_ejections",
 ]
 
 _IMPORTED_WHEN_USED = {
+    "Census": "meetings",
+    "Comparison": "compare",
     "Decisions": "meetings",
     "Plan": "meetings",
+    "Preview": "meetings",
     "Roster": "meetings",
+    "census": "meetings",
+    "compare_tables": "compare",
     "decide_joins": "meetings",
     "plan_ejections": "meetings",
     "Deployment": "policy",

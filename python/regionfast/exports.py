@@ -31,9 +31,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain, islice
 from os import PathLike
 from types import MappingProxyType
-from typing import BinaryIO, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeAlias
 
 from regionfast.errors import RosterError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 File: TypeAlias = str | PathLike[str] | BinaryIO
 """A path, or a stream of bytes, which is read to its end and left open."""
@@ -142,6 +145,8 @@ class Part(NamedTuple):
 class Sheet:
     """An open file of participants, to be read once."""
 
+    source: str
+    """The file, as the caller named it."""
     product: str | None
     """Whose export it is; `None` for our own CSV."""
     columns: tuple[str, ...]
@@ -164,7 +169,7 @@ def read_csv(file: File) -> Sheet:
     found = own_columns(header, _name(file))
     warnings = ignored(header, found)
     parts = _parts(rows, len(header), found, _name(file))
-    return Sheet(product=None, columns=tuple(found), warnings=warnings, parts=parts)
+    return Sheet(source=_name(file), product=None, columns=tuple(found), warnings=warnings, parts=parts)
 
 
 def own_columns(header: Sequence[str], source: str) -> dict[str, int]:
@@ -257,7 +262,7 @@ def _export(
         zones = [_zone_in(header[found[column]]) if column in found else None for column in ("joined", "left")]
         parts = _present(parts, at, (zones[0] or zone, zones[1] or zone), source, warnings)
     columns = tuple(column for column in OWN if column in found or column == "meetings")
-    return Sheet(product=product.name, columns=columns, warnings=warnings, parts=parts)
+    return Sheet(source=source, product=product.name, columns=columns, warnings=warnings, parts=parts)
 
 
 def _meeting_above(rows: Iterable[list[str]]) -> str | None:
@@ -400,17 +405,29 @@ def _text(file: File) -> Iterator[io.TextIOWrapper]:
     with ExitStack() as stack:
         if isinstance(file, str | PathLike):
             file = stack.enter_context(open(file, "rb"))  # noqa: PTH123 - `Path.open` is the same
-        # A stream of the caller is left open, hence the detaching.
-        buffered = io.BufferedReader(cast("io.RawIOBase", file))
-        stack.callback(buffered.detach)
+        buffered = io.BufferedReader(_Borrowed(file))
         if buffered.peek(2)[:2] == b"\x1f\x8b":
             unpacked = stack.enter_context(gzip.GzipFile(fileobj=buffered))
-            buffered = io.BufferedReader(cast("io.RawIOBase", unpacked))
+            buffered = io.BufferedReader(_Borrowed(unpacked))
         mark = buffered.peek(2)[:2]
         encoding = "utf-16" if mark in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-        text = io.TextIOWrapper(buffered, encoding, "surrogateescape", newline="")
-        stack.callback(text.detach)
-        yield text
+        yield io.TextIOWrapper(buffered, encoding, "surrogateescape", newline="")
+
+
+class _Borrowed(io.RawIOBase):
+    """A stream that stays open when what reads it is closed or forgotten."""
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        into = memoryview(buffer)
+        got = self._stream.read(len(into))
+        into[: len(got)] = got
+        return len(got)
 
 
 def _lines(file: io.TextIOWrapper, source: str) -> Iterator[str]:

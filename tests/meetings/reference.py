@@ -242,7 +242,7 @@ def judge_order(world: World, policy: Policy, order: Order, connection: Connecti
     if reached_by_order(world, reach, connection):
         if any(correction_of(policy, world.base, connection, address) for address in connection.addresses):
             return Finding(reason=Reason.CORRECTED)
-        if order.exemptions and is_exempt(world, policy, connection, at):
+        if order.exemptions and is_exempt_from_orders(world, policy, connection, at):
             return Finding(reason=Reason.EXEMPT)
         if world.witness is not None and not reached_by_order(world.as_seen_by_witness(), reach, connection):
             return Finding(reason=Reason.DISPUTED)
@@ -280,11 +280,31 @@ def corrected_places(world: World, policy: Policy, connection: Connection) -> li
 
 
 def is_exempt(world: World, policy: Policy, connection: Connection, at: datetime) -> bool:
-    """Whether an exemption excuses a connection."""
-    return any(_matches(world, policy, exemption, connection, at) for exemption in policy.exemptions)
+    """Whether an exemption excuses a connection from rules."""
+    places = corrected_places(world, policy, connection)
+    return any(_excuses(world, policy, exemption, connection, at, places) for exemption in policy.exemptions)
 
 
-def _matches(world: World, policy: Policy, exemption: Exemption, connection: Connection, at: datetime) -> bool:
+def is_exempt_from_orders(world: World, policy: Policy, connection: Connection, at: datetime) -> bool:
+    """Whether an exemption excuses a connection from orders that let it.
+
+    What excuses by the database alone does so too: else an override that takes an address out of the regions of an
+    exemption would put it within reach of an order.
+    """
+    by_base = [place(world.base, address) for address in connection.addresses]
+    return is_exempt(world, policy, connection, at) or any(
+        _excuses(world, policy, exemption, connection, at, by_base) for exemption in policy.exemptions
+    )
+
+
+def _excuses(
+    world: World,
+    policy: Policy,
+    exemption: Exemption,
+    connection: Connection,
+    at: datetime,
+    places: Sequence[Place],
+) -> bool:
     named = (
         any(lies_in(world.base, address, exemption.networks) for address in connection.addresses)
         or (connection.participant is not None and connection.participant in exemption.participants)
@@ -296,7 +316,7 @@ def _matches(world: World, policy: Policy, exemption: Exemption, connection: Con
     if not named or not exemption.regions:
         return named
     reach = regions.expand(exemption.regions, at, policy.groups)
-    return positively_inside([relation(where, reach) for where in corrected_places(world, policy, connection)])
+    return positively_inside([relation(where, reach) for where in places])
 
 
 def rule_reaches(rule: Rule, connection: Connection) -> bool:

@@ -99,7 +99,7 @@ def _some(values: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[st
 
 
 def _networks() -> st.SearchStrategy[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]]:
-    return st.lists(st.sampled_from((*V4, *V6, "::/0", "2002::/16")), max_size=2, unique=True).map(
+    return st.lists(st.sampled_from((*V4, *V6, *WORLD, "2002::/16")), max_size=2, unique=True).map(
         lambda texts: tuple(map(ipaddress.ip_network, texts))
     )
 

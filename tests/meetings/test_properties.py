@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import regionfast as rf
@@ -18,6 +19,8 @@ from meetings.strategies import Play, corrections, overrides, plays, witnesses
 from oracle import Oracle
 
 NO_DATABASE = Oracle({})
+# To explain a failure opens thousands of tables, and the time limit ends it before anything is shown.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 # What a database says and no policy calls `CN` or `US`: they have codes of their own.
 OF_THEIR_OWN = {"CN-HK", "CN-MO", "CN-TW", "US-PR"}
 
@@ -92,13 +95,13 @@ def check_plans(play: Play) -> None:
             assert bool(found) == bool(expected.rows)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_doors_are_those_of_the_reference(play: Play) -> None:
     check_doors(play)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_plans_are_those_of_the_reference(play: Play) -> None:
     check_plans(play)
@@ -106,14 +109,14 @@ def test_plans_are_those_of_the_reference(play: Play) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_doors_and_plans_are_those_of_the_reference_at_length(play: Play) -> None:
     check_doors(play)
     check_plans(play)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_a_batch_is_decided_as_its_connections_one_by_one(play: Play) -> None:
     with play.scene() as scene:
@@ -122,9 +125,9 @@ def test_a_batch_is_decided_as_its_connections_one_by_one(play: Play) -> None:
         assert batch == single
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays(), seed=st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(play: Play, seed: st.random.Random) -> None:
+def test_the_order_of_rows_does_not_matter(play: Play, seed: random.Random) -> None:
     row_count = sum(len(connection.addresses) for connection in play.connections)
     shuffled = list(range(row_count))
     seed.shuffle(shuffled)
@@ -155,7 +158,7 @@ def test_the_order_of_rows_does_not_matter(play: Play, seed: st.random.Random) -
             assert [row[2:3] + row[:1] for row in rows[0]] == sorted(row[2:3] + row[:1] for row in rows[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_the_same_input_gives_the_same_bytes(play: Play) -> None:
     made = []
@@ -229,7 +232,7 @@ def only_country(play: Play, country: str) -> Play:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1), country=st.sampled_from(["CN", "US"]))
 def test_zero_rows_outside_by_the_networks_of_the_database(play: Play, country: str) -> None:
     play = only_country(play, country)
@@ -246,7 +249,7 @@ def test_zero_rows_outside_by_the_networks_of_the_database(play: Play, country: 
         assert all(code is None or is_of(code, country) for code in codes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1), country=st.sampled_from(["CN", "US"]))
 def test_nobody_inside_gives_an_empty_plan(play: Play, country: str) -> None:
     play = only_country(play, country)
@@ -268,7 +271,7 @@ def test_nobody_inside_gives_an_empty_plan(play: Play, country: str) -> None:
             assert plan.preview().affected == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_a_rule_touches_nobody_but_in_its_owners_meetings(play: Play) -> None:
     with play.scene() as scene:
@@ -287,19 +290,17 @@ def test_a_rule_touches_nobody_but_in_its_owners_meetings(play: Play) -> None:
 # --- more evidence only shrinks -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1), more=overrides)
 def test_overrides_never_enlarge_whom_an_order_reaches(play: Play, more: dict[str, str]) -> None:
-    # Without exemptions: an override may take somebody out of the places of an exemption, as rules see them.
-    policy = replace(play.policy, exemptions=())
-    play = replace(play, overrides={}, policy=policy)
+    play = replace(play, overrides={})
     overridden = replace(play, overrides=more)
     assert refused_by_orders(overridden) <= refused_by_orders(play)
     for order in play.policy.orders:
         assert ejected(overridden, order.id) <= ejected(play, order.id)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1), more=st.lists(corrections(), min_size=1, max_size=2))
 def test_corrections_never_enlarge_whom_an_order_reaches(play: Play, more: list[rf.policy.Correction]) -> None:
     corrected = replace(play, policy=replace(play.policy, corrections=(*play.policy.corrections, *more)))
@@ -308,7 +309,7 @@ def test_corrections_never_enlarge_whom_an_order_reaches(play: Play, more: list[
         assert ejected(corrected, order.id) <= ejected(play, order.id)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays(), witness=witnesses)
 def test_a_witness_never_enlarges_whom_anything_reaches(play: Play, witness: dict[str, str] | None) -> None:
     play, witnessed = replace(play, witness=None), replace(play, witness=witness)
@@ -317,7 +318,7 @@ def test_a_witness_never_enlarges_whom_anything_reaches(play: Play, witness: dic
         assert ejected(witnessed, entry.id) <= ejected(play, entry.id)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1))
 def test_one_more_unlocated_address_changes_nothing_for_an_order(play: Play) -> None:
     more = replace(

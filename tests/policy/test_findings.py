@@ -176,6 +176,36 @@ def test_an_order_that_adds_nothing() -> None:
     assert found(order("a", meetings='["1", "2"]'), order("b", meetings='["2"]')) == [line]
 
 
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        {"join": '"hold"'},
+        {"present": '"hold"'},
+        {"from_": "2020-06-02T00:00:00Z"},
+        {"until": "2020-11-01T00:00:00Z"},
+        {"exemptions": "true"},
+        {"regions": '["CN-GD"]'},
+        {"meetings": '["1"]'},
+    ],
+)
+def test_the_weaker_adds_nothing_wherever_it_stands(weaker: dict[str, str]) -> None:
+    strong, weak = order("a", meetings='["1", "2"]'), order("b", **{"meetings": '["1", "2"]', **weaker})
+    said = "adds nothing: `order[{}]` is as strict, as long, and reaches all of it"
+    assert found(strong, weak) == [f"note order[1]: {said.format(0)}"]
+    assert found(weak, strong) == [f"note order[0]: {said.format(1)}"]
+
+
+def test_two_orders_each_stricter_in_its_own_way_add_something() -> None:
+    for one, other in (
+        ({"join": '"hold"'}, {"present": '"hold"'}),
+        ({"from_": "2020-06-02T00:00:00Z"}, {"until": "2020-11-01T00:00:00Z"}),
+        ({"exemptions": "true"}, {"join": '"hold"'}),
+    ):
+        assert found(order("a", **one), order("b", **other)) == [
+            "note order[1]: overlaps with `order[0]`: whom both reach is under both"
+        ]
+
+
 def test_the_earlier_may_be_the_one_that_adds_nothing() -> None:
     assert found(order("a"), order("b", meetings='"all"')) == [
         "note order[0]: adds nothing: `order[1]` is as strict, as long, and reaches all of it"
@@ -287,7 +317,8 @@ def test_a_rule_that_holds_ejects_nobody() -> None:
 def test_a_group_before_its_records() -> None:
     early = datetime(1990, 1, 1, tzinfo=UTC)
     exemption = '[[exemption]]\naccounts = ["acme"]\nregions = ["SCHENGEN"]\nreason = "x"\n'
-    assert found(rule("a", "deny", "EEA"), exemption, at=early) == [
+    policy = Policy.from_text("version = 1\n" + rule("a", "deny", "EEA") + exemption)
+    assert [f"{finding.severity} {finding}" for finding in policy.findings(early, rf.open())] == [
         "problem rule[0].regions: group `EEA` is recorded from 1993-12-31T23:00:00Z on",
         "problem exemption[0].regions: group `SCHENGEN` is recorded from 1995-03-25T23:00:00Z on",
     ]

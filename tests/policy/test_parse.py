@@ -11,7 +11,7 @@ import pytest
 from regionfast.errors import PolicyError, Problem
 from regionfast.policy import Correction, Defaults, Exemption, Order, Policy, Rule, Scope, State
 from regionfast.policy import parse as parse_module
-from regionfast.regions import RegionSet, contested_places
+from regionfast.regions import contested_places
 from regionfast.types import Effect
 
 EXAMPLE = """
@@ -456,6 +456,10 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         table("order", OPEN | {"reviewed": "2020-09-02T00:00:00Z"}),
         "order[0].review-by", "is not after `reviewed`", (),
     ),
+    "a review of what begins nowhere": (
+        table("order", OPEN | {"from": "2020-06-03T00:00:00", "review-by": "2030-09-01T00:00:00Z"}),
+        "order[0].from", "has no offset from UTC: write `Z` or one such as `+08:00` after it", (),
+    ),
     "a review of what is not open": (
         table("order", {"review-by": "2020-06-04T00:00:00Z"}),
         "order[0].review-by", 'belongs to `until = "open"`: leave out one of them', (),
@@ -505,6 +509,10 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "an empty text in a list": (
         table("exemption", {"participants": '["u", " "]'}),
         "exemption[0].participants[1]", "is an empty text", (),
+    ),
+    "an empty network": (
+        table("correction", {"networks": '["192.0.2.0/24", ""]'}),
+        "correction[0].networks[1]", "is an empty text", (),
     ),
     "a text for a list": (
         table("rule", {"regions": '"US"'}),
@@ -588,6 +596,14 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "an address for a key": (
         table("rule", {'"203.0.113.7"': "1"}),
         "rule[0]", "has a key that may not stand here: a key is a plain word", (),
+    ),
+    "a long key": (
+        table("rule", {"account_of_the_owner_of_all_the_meetings_here": "1"}),
+        "rule[0]", "has a key that may not stand here: a key is a plain word", (),
+    ),
+    "a long word": (
+        table("rule", {"effect": f'"{"deny" * 20}"'}),
+        "rule[0].effect", "this text is none of allow-only, deny, hold", (),
     ),
     "an unknown section": (
         '[[orders]]\nid = "o"',
@@ -765,47 +781,3 @@ def test_more_entries_than_can_be_numbered(monkeypatch: pytest.MonkeyPatch) -> N
     full = policy(table("order"), table("rule"))
     assert len(Policy.from_text(full).entries) == 2
     assert problems(full + table("rule", {"id": '"s"'})) == (Problem("", "has more than 2 orders and rules"),)
-
-
-def order_of(regions: str, territory: str, **changes: str) -> Order:
-    """An order on some regions."""
-    values = {"territory": f'"{territory}"', "regions": regions, **changes}
-    return Policy.from_text(policy(table("order", {**values}))).orders[0]
-
-
-AT = datetime(2020, 6, 3, tzinfo=UTC)
-
-
-def test_contested_places_are_spared_unless_the_order_names_them() -> None:
-    ukraine = order_of('["UA"]', "UA")
-    assert ukraine.spared == contested_places()
-    assert "UA-30" in ukraine.places(AT)
-    assert "UA-43" not in ukraine.places(AT)
-    assert "UA" not in ukraine.places(AT)
-    named = order_of('["UA", "UA-43"]', "UA")
-    assert named.spared == contested_places() - RegionSet(["UA-43"])
-    assert "UA-43" in named.places(AT)
-    assert "UA-40" not in named.places(AT)
-    assert order_of('["CN-TW"]', "TW").places(AT) == RegionSet(["TW"])
-    assert order_of('["XK"]', "XK").places(AT) == RegionSet(["XK"])
-
-
-def test_a_part_of_a_contested_place_that_is_named_is_no_more_than_that() -> None:
-    taipei = order_of('["TW-TPE"]', "TW")
-    assert taipei.places(AT) == RegionSet(["TW-TPE"])
-    assert taipei.spared == contested_places() - RegionSet(["TW-TPE"])
-
-
-def test_a_group_names_no_contested_place() -> None:
-    order = order_of('["EU"]', "EU")
-    assert "CY-02" in order.places(AT)
-    assert "CY-06" not in order.places(AT)
-
-
-def test_regions_are_checked_when_the_order_begins() -> None:
-    times = {"from": "2020-01-01T00:00:00Z", "until": "2020-03-01T00:00:00Z"}
-    order = Policy.from_text(policy(table("order", {"territory": '"EU"', "regions": '["GB", "FR"]', **times}))).orders[
-        0
-    ]
-    assert "GB" in order.places(datetime(2020, 1, 15, tzinfo=UTC))
-    assert "GB" not in order.places(datetime(2020, 2, 15, tzinfo=UTC))

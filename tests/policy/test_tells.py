@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 import regionfast as rf
+from regionfast import regions
 from regionfast.errors import PolicyError, Problem
 from regionfast.policy import Deployment, Issuer, Policy, Rule
-from regionfast.policy.tells import untold
+from regionfast.policy.compile import located
+from regionfast.policy.outcome import INSIDE, UNDECIDED
+from regionfast.policy.tells import Told, half_told, untold
+from regionfast.regions import RegionSet
 from regionfast.types import Region, TableInfo
 
 AT = datetime(2020, 6, 3, tzinfo=UTC)
@@ -122,6 +126,16 @@ def test_names_of_subdivisions_that_have_a_code_are_told() -> None:
     assert crimea.bind(Labels("UA", "UA-Crimea")) is crimea
 
 
+def test_codes_that_are_withdrawn_tell_nothing() -> None:
+    curacao = policy(["CW"], "CW")
+    assert curacao.bind(Labels("AN", "AN-X")) is curacao
+
+
+def test_names_of_subdivisions_are_judged_by_their_country() -> None:
+    (problem,) = problems(policy(["UA"], "UA"), Labels("UA-Kyiv"))
+    assert problem.message.startswith("the table has no place inside `UA` without the contested `UA-09`")
+
+
 def test_a_group_is_told_where_any_of_it_is() -> None:
     union = policy(["EU"], "EU")
     assert union.bind(Labels("CY", "FR")) is union  # of Cyprus a part is spared
@@ -152,3 +166,18 @@ def test_real_tables(tmp_path: Path) -> None:
     path.write_text("1.0.0.0/24,UA-43\n1.0.1.0/24,UA-30\n", encoding="utf-8")
     crimea = policy(["UA-43"], "UA")
     assert crimea.bind(rf.open(path, level="subdivision")) is crimea
+
+
+# The evaluator has its own reading of the same labels; both must agree, or a check would promise what it does not keep.
+LABELS = ("CN", "CN-GD", "CN-HK", "HK-KLN", "UA", "UA-43", "UA-Crimea", "UA-Kyiv", "US", "US-CA", "US-PR", "AN", "AN-X")
+
+
+@pytest.mark.parametrize("codes", [["CN"], ["UA"], ["UA-43"], ["UA-30"], ["HK", "US-CA"], ["PR"], ["CW"], ["US", "UA"]])
+@pytest.mark.parametrize("spared", [[], ["UA-43"], ["US-CA"]])
+def test_it_reads_labels_as_the_evaluator_does(codes: list[str], spared: list[str]) -> None:
+    places = RegionSet(codes) - RegionSet(spared)
+    told = Told(Labels(*LABELS).regions)
+    flags = {label: located(regions.canonical(label), places) for label in LABELS}
+    inside = {label for label, judged in told.around(places) if judged in places}
+    assert inside == {label for label, flag in flags.items() if flag == INSIDE}
+    assert set(half_told(places, told)) == {label for label, flag in flags.items() if flag == UNDECIDED}

@@ -9,7 +9,7 @@ import click
 from regionfast import __version__
 from regionfast.cli.exits import exit_codes
 
-NAMES = ("lookup", "table", "census", "doctor")
+NAMES = ("lookup", "table", "decide", "preview", "explain", "policy", "census", "doctor")
 """The subcommands, one module each with its `command`."""
 
 
@@ -47,7 +47,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Exit codes:
-  0    done; also for an empty result, any status, a closed pipe
+  0    done; also for an empty result or plan, any status, a closed pipe
   1    the condition that was asked for is false: a case of `policy test`, ...
   2    wrong usage, a wrong policy, or the only input cannot be read
   3    the output or a later part of the input is missing: disk full, ...

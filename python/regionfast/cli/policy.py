@@ -28,22 +28,17 @@ REFUSED = 5
 """Refused for safety."""
 
 
-class Moment(click.ParamType):
-    """A time with its offset."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """ISO 8601 as Python reads it."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail("write a time such as 2020-06-04T00:00:00Z", param, ctx)
-        if moment.utcoffset() is None:
-            self.fail("the time has no offset from UTC: write `Z` or one such as `+08:00` after it", param, ctx)
-        return moment.astimezone(UTC)
+def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    """A time with its offset, ISO 8601 as Python reads it."""
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("write a time such as 2020-06-04T00:00:00Z") from None
+    if found.utcoffset() is None:
+        raise click.BadParameter("the time has no offset from UTC: write `Z` or one such as `+08:00` after it")
+    return found
 
 
 deployment_option = click.option(
@@ -55,11 +50,14 @@ deployment_option = click.option(
 
 
 @contextmanager
-def one_error_a_line() -> Iterator[None]:
-    """End with exit code 2 and all that is wrong with a file."""
+def one_error_a_line(*, as_json: bool = False) -> Iterator[None]:
+    """End with exit code 2 and all that is wrong with a file, for programs also on stdout."""
     try:
         yield
     except (PolicyError, DeploymentError) as error:
+        if as_json:
+            found = [{"severity": "problem"} | asdict(problem) for problem in error.problems]
+            click.echo(json.dumps({"sound": False, "findings": found}))
         for line in str(error).splitlines():
             click.echo(f"Error: {terminal.printable(line)}", err=True)
         raise click.exceptions.Exit(USAGE) from None
@@ -92,7 +90,7 @@ def command() -> None:
 @command.command()
 @click.argument("file", type=options.FILE)
 @deployment_option
-@click.option("--at", metavar="TIME", type=Moment(), help="Judge dates and groups as of then.  [default: now]")
+@click.option("--at", metavar="TIME", callback=moment, help="Judge dates and groups as of then.  [default: now]")
 @options.table_options
 @options.as_json
 @options.quiet
@@ -117,10 +115,10 @@ def check(
     \b
     Examples:
       regionfast policy check policy.toml --deployment deployment.toml
-      regionfast policy check policy.toml --database GeoLite2-City.mmdb --level subdivision
+      regionfast policy check policy.toml --database city.mmdb --level subdivision
     """
     at = at or datetime.now(UTC)
-    with one_error_a_line():
+    with one_error_a_line(as_json=as_json):
         policy = load(file, deployment)
     table = options.open_table(database, quiet=quiet, level=level, overrides=overrides)
     found = policy.findings(at, table)
@@ -145,7 +143,7 @@ def in_words(
         ("policy", str(file)),
         ("sound", "yes" if sound else "no"),
         ("revision", policy.revision),
-        ("orders", f"{len(policy.orders)}, {in_force} in force at {at:%Y-%m-%dT%H:%M:%SZ}"),
+        ("orders", f"{len(policy.orders)}, {in_force} in force at {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"),
         ("rules", f"{len(policy.rules)}"),
         ("corrections", f"{len(policy.corrections)}"),
         ("exemptions", f"{len(policy.exemptions)}"),
@@ -160,7 +158,7 @@ def as_object(policy: Policy, at: datetime, found: tuple[Finding, ...], table: T
         "sound": all(finding.severity != "problem" for finding in found),
         "revision": policy.revision,
         "advisory": policy.is_advisory,
-        "at": at.isoformat(),
+        "at": at.astimezone(UTC).isoformat(),
         "orders": len(policy.orders),
         "in_force": [order.id for order in policy.orders if order.is_in_force(at)],
         "rules": len(policy.rules),
@@ -198,15 +196,15 @@ def test(
       [[case]]
       name = "a guest from Hong Kong"
       at = 2020-06-04T00:00:00Z
-      meeting = "937-221-004"     # account, series, participant, role
-      address = "203.0.113.7"     # or addresses = [...]; none: it is missing
-      effect = "admit"            # or hold, deny
-      reason = "elsewhere"        # if it matters; cause = "an id" for hold and deny
+      meeting = "937-221-004"    # account, series, participant, role
+      address = "203.0.113.7"    # or addresses = [...]; none: it is missing
+      effect = "admit"           # hold, deny; then also cause = "its id"
+      reason = "elsewhere"       # optional
 
     \b
     Examples:
       regionfast policy test policy.toml cases.toml
-      regionfast policy test policy.toml cases.toml --database GeoLite2-Country.mmdb --json
+      regionfast policy test policy.toml cases.toml --database country.mmdb --json
     """
     if str(file) == str(cases) == "-":
         raise click.UsageError("`-` can be given once")

@@ -3,6 +3,7 @@
 Nothing here acts. Imported when used: `import regionfast` alone does not load it.
 """
 
+from regionfast.meetings.census import Census, census
 from regionfast.meetings.check import check_joins, check_plan
 from regionfast.meetings.columns import TextColumn
 from regionfast.meetings.decide import SEMANTICS_VERSION, Decisions, decide_joins
@@ -13,6 +14,7 @@ from regionfast.meetings.roster import Roster
 __all__ = [
     "HOST_ROLES",
     "SEMANTICS_VERSION",
+    "Census",
     "Decisions",
     "Plan",
     "PlanRow",
@@ -20,6 +22,7 @@ __all__ = [
     "Preview",
     "Roster",
     "TextColumn",
+    "census",
     "check_joins",
     "check_plan",
     "decide_joins",

@@ -222,8 +222,9 @@ def _check(
     cited = {number: _entry(entries, number, cause.values[number]) for number in _different(used)}
     _check_effects(touched, effect[touched], used, cited, at, most)
     _check_meetings(touched, used, cited, roster)
-    orders = [number for number, entry in cited.items() if isinstance(entry, Order)]
-    by_order = np.isin(used, orders)
+    is_order = np.zeros(len(cause.values), np.bool_)
+    is_order[[number for number, entry in cited.items() if isinstance(entry, Order)]] = True
+    by_order = is_order[used]
     rows = touched[by_order]
     if len(rows):
         addresses, starts = _addresses(roster, rows)
@@ -260,8 +261,10 @@ def _no_cause(entry: Entry | None, effect: Effect, at: datetime, most: _Most) ->
     """Why an order or rule is no cause of an effect, whomever it is about."""
     if entry is None:
         return "no order and no rule is named as the cause"
-    if isinstance(entry, Order) and (entry.state != "active" or not entry.start <= at < entry.end):
-        return f"order {entry.id} is not in force"
+    if isinstance(entry, Order):
+        is_early = at < entry.start or (entry.reviewed is not None and at < entry.reviewed)
+        if entry.state != "active" or is_early or at >= entry.end:
+            return f"order {entry.id} is not in force"
     asked = most(entry)
     if effect is asked or (effect is Effect.HOLD and asked in {Effect.DENY, Effect.EJECT}):
         return None
@@ -413,6 +416,8 @@ def _overlap(code: str, place: str) -> bool:
 
 def _check_corrections(rows: _Integers, checked: Decisions | Plan, addresses: Addresses, starts: _Integers) -> None:
     corrections = checked.policy.corrections
+    if not corrections:
+        return
     named = {name for correction in corrections for name in correction.participants}
     participants = checked.roster.participants
     codes = [participants.index[name] for name in named if name in participants.index] if named else []
@@ -472,6 +477,8 @@ _RANGES: WeakKeyDictionary[Table, Ranges] = WeakKeyDictionary()
 
 def _different(values: _Integers) -> list[int]:
     """The different values, sorted; none is negative."""
+    if len(values) <= _HANDFUL:
+        return sorted(set(values.tolist()))
     size = int(values.max()) + 1
     if size > _FEW:
         found: list[int] = np.unique(values).tolist()
@@ -481,6 +488,7 @@ def _different(values: _Integers) -> list[int]:
     return np.flatnonzero(is_there).tolist()
 
 
+_HANDFUL: Final = 16
 _FEW: Final = 1 << 24
 """Up to so many possible values, marking those that occur takes less time than sorting."""
 

@@ -188,18 +188,21 @@ def _encode_arrow(column: ArrowArray | ArrowStream, name: str) -> TextColumn:
 
     try:
         chunks = pa.chunked_array(column if hasattr(column, "__arrow_c_stream__") else [pa.array(column)])
+        # pyarrow finds fault with an empty chunk of views that it has exported itself.
+        chunks = pa.chunked_array([chunk for chunk in chunks.chunks if len(chunk)], chunks.type)
         chunks.validate(full=True)  # whoever exported it may have lied
     except (TypeError, ValueError, NotImplementedError):  # what pyarrow's errors are
         raise RosterError(f"`{name}` is Arrow memory that is no column, or is damaged") from None
     kind = chunks.type.value_type if pa.types.is_dictionary(chunks.type) else chunks.type
-    if pa.types.is_null(kind):
-        return encode([None] * len(chunks), name)
+    if chunks.null_count == len(chunks):
+        return encode([None] * len(chunks), name)  # then the type says nothing: pandas calls such a column float
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         raise RosterError(f"`{name}` is an Arrow column of `{kind}`: write ids as text")
     if pa.types.is_string_view(chunks.type):
         chunks = chunks.cast(pa.large_string())  # pyarrow hashes no views
     chunks = (chunks if pa.types.is_dictionary(chunks.type) else chunks.dictionary_encode()).unify_dictionaries()
     texts = chunks.chunk(0).dictionary if chunks.num_chunks else pa.array([], pa.string())
+    texts = texts.cast(pa.large_string())  # it takes from no views either
     parts = [pc.fill_null(part.indices.cast(pa.int64()), len(texts)).to_numpy() for part in chunks.chunks]
     codes, used = _in_order(np.concatenate([np.zeros(0, np.int64), *parts]), len(texts) + 1)
     # One more for null. A dictionary may be much longer than the rows that are left of its column.

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from regionfast import regions
 from regionfast._lib import Table, gather
 from regionfast.errors import RosterError
+from regionfast.meetings.columns import TextColumn
 from regionfast.meetings.kinds import Integers, Kinds, dense
 from regionfast.meetings.roster import Roster
 from regionfast.policy import outcome
@@ -64,19 +65,16 @@ class Evaluation:
         if self.witness is not None:
             rows = np.flatnonzero(keys >= np.uint32(outcome.CLAIMS_A_REGION << outcome.GRADE_SHIFT))
             if len(rows):
-                confirming = np.stack([bound(self.policy, self.witness).flags(places) for places in compiled.sets])
-                keys[rows] = self._by_kind(compiled, self.kinds(rows), vectors, of_meeting[rows], confirming)
+                keys[rows] = self._by_kind(
+                    compiled, self.kinds(rows), vectors, of_meeting[rows], self._confirming(compiled)
+                )
         return keys
 
     def outcomes(self, compiled: Compiled, row: int) -> dict[int, int]:
         """What each compiled entry says of one connection, by the entry's number, wherever it may reach."""
         kinds = self.kinds(np.array([row]))
-        confirming = None
-        if self.witness is not None:
-            by_witness = bound(self.policy, self.witness)
-            confirming = np.stack([by_witness.flags(places) for places in compiled.sets])
         kind = int(kinds.of[0]) - kinds.columns
-        flags = self._flags(compiled, kinds, kind, kind + 1, confirming)
+        flags = self._flags(compiled, kinds, kind, kind + 1, self._confirming(compiled))
         return {number: int(said[0]) for number, said in compiled.outcomes(*flags).items()}
 
     @property
@@ -155,15 +153,13 @@ class Evaluation:
         return by_slot[self.slots]
 
     def _base_slots(self) -> npt.NDArray[np.uint16] | None:
-        """The slots without overrides, `None` where that makes no difference to any row.
-
-        The labels of the base are the first ones of the table, so a row without an override has the same slot there.
-        """
+        """The slots without overrides, `None` where that makes no difference to any row."""
         base = self.table.base
         if base is self.table:
             return None
-        by_override = (self.slots >= len(base.regions)) | (self.slots == RELAY_BY_OVERRIDE)
-        return self.roster.lookup(base) if by_override.any() else None
+        # All rows are looked up: no slot shows that an override is behind it, since one may also say `unknown`.
+        slots = self.roster.lookup(base)
+        return None if np.array_equal(slots, self.slots) else slots
 
     def _correction_columns(self) -> Integers | None:
         """By address the column of what its correction says, see `Kinds`."""
@@ -229,6 +225,10 @@ class Evaluation:
             found[roster.v6_rows] = np.minimum(networks.of_v6(roster.v6), wrapped)
         return found
 
+    def _confirming(self, compiled: Compiled) -> Flags | None:
+        """The flag of each column of the witness for each set of regions."""
+        return None if self.witness is None else bound(self.policy, self.witness).flags_of_sets(compiled.sets)
+
     def _exempting(self) -> npt.NDArray[np.uint16] | None:
         """For the regions of each exemption the flag of each column."""
         if self._exempt is None:
@@ -252,8 +252,6 @@ Columns: TypeAlias = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 V4: Final = 4
 """The family of an IPv4 address in a roster."""
-RELAY_BY_OVERRIDE: Final = 7
-"""The slot of a relay that an override names."""
 
 
 def meeting_vectors(compiled: Compiled, roster: Roster) -> tuple[Vectors, npt.NDArray[np.uint32]]:
@@ -261,40 +259,60 @@ def meeting_vectors(compiled: Compiled, roster: Roster) -> tuple[Vectors, npt.ND
     scopes = compiled.scopes
     meetings = roster.meetings
     count = len(meetings.values)
-    parts = [np.full(count, scopes.everywhere), _by_name(scopes.meetings, meetings.index, count)]
+    parts = [_by_name(scopes.meetings, meetings, None)]
+    if scopes.everywhere:
+        parts.append(np.full(count, scopes.everywhere))
     accounts, account_of = roster.accounts, roster.account_of_meeting
     series, series_of = roster.series, roster.series_of_meeting
-    if series is not None and series_of is not None:
-        parts.append(_by_name(scopes.series, series.index, len(series.values))[series_of])
+    if series is not None:
+        parts.append(_by_name(scopes.series, series, series_of))
     if accounts is not None and account_of is not None:
-        parts.append(_by_name(scopes.accounts, accounts.index, len(accounts.values))[account_of])
-        part = np.zeros(count, np.int64)
-        for name in _in_both(scopes.meetings_of, meetings.index):
-            code = meetings.index[name]
-            part[code] = scopes.meetings_of[name].get(accounts.values[account_of[code]] or "", 0)
-        parts.append(part)
-        if series is not None and series_of is not None:
-            part = np.zeros(count, np.int64)
-            for name in _in_both(scopes.series_of, series.index):
-                of_series = series_of == series.index[name]
-                for account, vector in scopes.series_of[name].items():
-                    part[of_series & (account_of == accounts.index.get(account, -1))] = vector
-            parts.append(part)
-    sets = np.zeros(count, np.int64)
-    parts = [part for part in parts if part.any()]
-    for part in parts:
+        parts.append(_by_name(scopes.accounts, accounts, account_of))
+        parts.append(_by_account(scopes.meetings_of, meetings, None, accounts, account_of))
+        if series is not None:
+            parts.append(_by_account(scopes.series_of, series, series_of, accounts, account_of))
+    there = [part for part in parts if part is not None]
+    if not there or not count:
+        return np.zeros((1, 1), np.int64), np.zeros(count, np.uint32)
+    sets = there[0]
+    for part in there[1:]:
         _, sets = dense(sets * (int(part.max()) + 1) + part)
-    some_meeting = np.zeros(int(sets.max()) + 1 if count else 0, np.int64)
+    _, sets = dense(sets)
+    some_meeting = np.zeros(int(sets.max()) + 1, np.int64)
     some_meeting[sets] = np.arange(count)
-    nothing = np.zeros(count, np.int64)
-    vectors = np.stack([part[some_meeting] for part in parts or [nothing]], axis=1)
-    return vectors, sets.astype(np.uint32)
+    return np.stack([part[some_meeting] for part in there], axis=1), sets.astype(np.uint32)
 
 
-def _by_name(vectors: Mapping[str, int], index: Mapping[str | None, int], count: int) -> Integers:
-    found = np.zeros(count, np.int64)
-    for name in _in_both(vectors, index):
-        found[index[name]] = vectors[name]
+def _by_name(
+    vectors: Mapping[str, int], column: TextColumn, of_meeting: npt.NDArray[np.int32] | None
+) -> Integers | None:
+    """The vector of each meeting by its name in a column, or the meeting's own; `None` where none has any."""
+    names = _in_both(vectors, column.index)
+    if not names:
+        return None
+    found = np.zeros(len(column.values), np.int64)
+    for name in names:
+        found[column.index[name]] = vectors[name]
+    return found if of_meeting is None else found[of_meeting]
+
+
+def _by_account(
+    vectors: Mapping[str, Mapping[str, int]],
+    column: TextColumn,
+    of_meeting: npt.NDArray[np.int32] | None,
+    accounts: TextColumn,
+    account_of: npt.NDArray[np.int32],
+) -> Integers | None:
+    """The same for rules, which name a meeting or series and reach it only where the account is their own."""
+    names = _in_both(vectors, column.index)
+    if not names:
+        return None
+    found = np.zeros(len(account_of), np.int64)
+    for name in names:
+        code = column.index[name]
+        here = np.array([code]) if of_meeting is None else np.flatnonzero(of_meeting == code)
+        for account, vector in vectors[name].items():
+            found[here[account_of[here] == accounts.index.get(account, -1)]] = vector
     return found
 
 

@@ -188,4 +188,6 @@ def _why_inert(order: Order, at: datetime) -> str:
         return f"its state is {order.state}"
     if at < order.start:
         return f"it begins at {_time(order.start)}"
+    if at < order.since:
+        return f"it says that it was reviewed at {_time(order.since)}, which is still to come"
     return f"it {'lapsed without review' if order.is_open else 'ended'} at {_time(order.end)}"

@@ -196,8 +196,8 @@ def dense(values: Integers) -> tuple[Integers, Integers]:
 
     `numpy.unique` sorts; where the values are small, one pass over a table of all that there might be is faster.
     """
-    if not len(values):
-        return values, values
+    if len(values) <= 1:
+        return values, np.zeros(len(values), np.int64)
     highest = int(values.max())
     if highest > max(4 * len(values), 1 << 12):
         found, numbers = np.unique(values, return_inverse=True)

@@ -188,7 +188,12 @@ class Roster:
         families, v4, v6 = (np.concatenate(arrays) for arrays in zip(*parsed, strict=True))
         columns = {name: encoders[name].column() if name in encoders else None for name in _COLUMNS}
         roster = cls.__new__(cls)
-        cls._fill(roster, columns, (families, v4, v6), at, lines=np.concatenate(lines), warnings=tuple(sheet.warnings))
+        try:
+            cls._fill(
+                roster, columns, (families, v4, v6), at, lines=np.concatenate(lines), warnings=tuple(sheet.warnings)
+            )
+        except RosterError as error:
+            raise RosterError(f"{sheet.source}: {error}") from None
         return roster
 
     @classmethod
@@ -234,7 +239,7 @@ class Roster:
             first = rows[starts[:-1]]
             for name in ("participants", "roles"):
                 _check_agreement(columns[name], of, first, name, lines)
-            columns = {name: column and column[first] for name, column in columns.items()}
+            columns = {name: None if column is None else column[first] for name, column in columns.items()}
             families, v4 = families[rows], v4[rows]
             if len(v6):
                 position = np.empty(len(families), np.int64)

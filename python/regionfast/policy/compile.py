@@ -117,7 +117,7 @@ class Bound:
         self._groups = policy.groups
         active = [number for number, order in enumerate(policy.orders) if order.join is not Effect.ADMIT]
         self._active = [number for number in active if policy.orders[number].state == "active"]
-        self._starts = np.array([_seconds(policy.orders[number].start) for number in self._active], np.float64)
+        self._starts = np.array([_seconds(policy.orders[number].since) for number in self._active], np.float64)
         self._ends = np.array([_seconds(policy.orders[number].end) for number in self._active], np.float64)
         self._changes = _group_changes(policy)
 
@@ -132,6 +132,10 @@ class Bound:
             flags.setflags(write=False)
             self._flags[places] = flags
         return flags
+
+    def flags_of_sets(self, sets: Sequence[RegionSet]) -> Flags:
+        """The same for several, `(sets, columns)`."""
+        return np.array([self.flags(places) for places in sets], np.uint16).reshape(len(sets), self.columns)
 
     def door(self, at: datetime) -> Compiled:
         """All entries that act at the door at a moment; the same object while nothing changes."""
@@ -190,7 +194,7 @@ class Compiled:
         self.columns_needed = _columns_needed(scoped)
         """Columns of a roster that the entries ask for."""
         self._fill_scopes(scoped)
-        self.set_flags = np.stack([bound.flags(places) for places in self.sets]) if self.sets else _NO_FLAGS
+        self.set_flags = bound.flags_of_sets(self.sets)
         """The flag of each column of `Bound` for each of `sets`, `uint16`."""
         self.slot_keys = self.keys(*flags_of_slots(self.set_flags))
         """What each set of entries says of a connection that is as good as its slot, `(vectors, columns)`."""
@@ -280,7 +284,6 @@ class Compiled:
 
 _CELLS: Final = 1 << 22
 """Numbers that are worked on at a time."""
-_NO_FLAGS: Final = np.zeros((0, 0), np.uint16)
 
 
 def located(code: str, places: RegionSet) -> int:

@@ -146,9 +146,10 @@ class Section:
         self._values = values
         self._path = path
         self._wrong: set[tuple[str, int | None]] = set()
-        for key in values if keys is not None else ():
-            if key not in (keys or ()):
-                self._unknown(key, keys or ())
+        if keys is not None:
+            for key in values:
+                if key not in keys:
+                    self._unknown(key, keys)
 
     def _unknown(self, key: str, keys: Sequence[str]) -> None:
         if _KEY.fullmatch(key):

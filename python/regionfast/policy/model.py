@@ -77,7 +77,12 @@ class Order:
 
     def is_in_force(self, at: datetime) -> bool:
         """Whether it acts at a moment: active, and within its dates."""
-        return self.state is State.ACTIVE and self.start <= at < self.end
+        return self.state is State.ACTIVE and self.since <= at < self.end
+
+    @property
+    def since(self) -> datetime:
+        """From when on it acts: its start, or the review that keeps it alive, since nobody has reviewed tomorrow."""
+        return self.start if self.reviewed is None else max(self.start, self.reviewed)
 
     def places(self, at: datetime) -> RegionSet:
         """Where it reaches at a moment: its regions, within territory and jurisdiction, without the spared places."""

@@ -32,13 +32,13 @@ class Networks:
     def of_v4(self, addresses: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """The number of the list for each address, `uint32` in host order. O(addresses x log networks)."""
         if len(self._v4_starts) == 1:
-            return np.full(len(addresses), self.none, np.int64)
+            return np.full(len(addresses), self._v4_lists[0])
         return self._v4_lists[np.searchsorted(self._v4_starts, addresses, "right") - 1]
 
     def of_v6(self, addresses: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The same for packed addresses, `uint8 (n, 16)` in network order."""
         if len(self._v6_starts) == 1 or not len(addresses):
-            return np.full(len(addresses), self.none, np.int64)
+            return np.full(len(addresses), self._v6_lists[0])
         packed = np.ascontiguousarray(addresses).view(_V6)[:, 0]
         return self._v6_lists[np.searchsorted(self._v6_starts, packed, "right") - 1]
 

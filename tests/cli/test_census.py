@@ -1,0 +1,103 @@
+"""`regionfast census`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from regionfast.cli import main
+
+ROWS = "".join(f"u{number},{'8.8.8.8' if number < 7 else '114.114.114.114'},m1\n" for number in range(14))
+ROSTER = f"participant,address,meeting\n{ROWS}secret,10.0.0.1,m2\n"
+
+
+def run(*words: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Path:
+    path = tmp_path / "roster.csv"
+    path.write_text(ROSTER, encoding="utf-8")
+    return path
+
+
+def test_census_prints_totals_and_meetings(roster: Path) -> None:
+    found = run("census", roster, "--at", "2026-06-20T09:00:00Z")
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout.splitlines() == [
+        "where      connections  share",
+        "CN                   7  50.0%",
+        "US                   7  50.0%",
+        "all                 14",
+        "The table does not place 0.0% of them.",
+        "",
+        "meeting  where      connections",
+        "m1       CN                   7",
+        "m1       US                   7",
+        "m2       fewer than 5",
+    ]
+
+
+def test_census_of_stdin_as_json() -> None:
+    found = run("census", "-", "--json", "--exact", stdin=ROSTER)
+    assert found.exit_code == 0
+    counted = json.loads(found.stdout)
+    assert counted["totals"] == {"CN": 7, "US": 7, "private": 1}
+    assert counted["rows"][-1] == {"meeting": "m2", "where": "private", "connections": 1}
+    assert counted["table"]["bundled"] is True
+    assert found.stderr.startswith("note: the roster has no date")
+    assert run("census", "-", "--quiet", stdin=ROSTER).stderr == ""
+
+
+def test_census_of_an_export(tmp_path: Path) -> None:
+    path = tmp_path / "zoom.csv"
+    rows = "".join(f"u{number},8.8.8.8,2026-06-20 {8 + number:02}:00,1\n" for number in range(6))
+    path.write_text(f"Name,IP Address,Join Time,Meeting ID\n{rows}", encoding="utf-8")
+    words = ("census", path, "--export", "--at", "2026-06-20T10:30:00Z", "--json", "--exact")
+    assert json.loads(run(*words, "--zone", "UTC").stdout)["totals"] == {"US": 3}
+    assert json.loads(run(*words, "--zone", "Europe/Berlin").stdout)["totals"] == {"US": 5}
+    found = run(*words)
+    assert (found.exit_code, "without offset" in found.stderr) == (2, True)
+
+
+def test_census_of_nobody() -> None:
+    found = run("census", "-", stdin="participant,address,meeting\n")
+    assert found.exit_code == 0
+    assert found.stdout.splitlines() == ["where      connections  share", "all                  0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["census"], 2, "Missing argument"),
+        (["census", "none.csv"], 2, "cannot read none.csv"),
+        (["census", "-"], 2, "no column of `participants`"),
+        (["census", "-", "--at", "2020-01-01"], 2, "is a time with its offset"),
+        (["census", "-", "--at", "soon"], 2, "is a time with its offset"),
+        (["census", "-", "--zone", "UTC"], 2, "is for `--export`"),
+        (["census", "-", "--export", "--zone", "../x"], 2, "is a zone such as"),
+        (["census", "-", "--export", "--zone", "Nowhere/City"], 2, "is a zone such as"),
+        (["census", "-", "--database", "none.mmdb"], 2, "no column of `participants`"),
+    ],
+)
+def test_census_says_what_is_wrong(words: list[str], code: int, message: str) -> None:
+    found = run(*words, stdin="secret,9.9.9.9,m\n")
+    assert (found.exit_code, found.stdout) == (code, "")
+    assert message in found.stderr
+    assert "secret" not in found.stderr
+    assert "9.9.9.9" not in found.stderr
+
+
+def test_census_without_its_database(roster: Path) -> None:
+    assert run("census", roster, "--database", "none.mmdb").exit_code == 4
+
+
+def test_a_hostile_name_of_a_meeting_commands_no_terminal() -> None:
+    rows = "".join(f"u{number},8.8.8.8,m\x1b[31m\n" for number in range(5))
+    found = run("census", "-", stdin=f"participant,address,meeting\n{rows}")
+    assert found.exit_code == 0
+    assert "\x1b" not in found.stdout
