@@ -17,7 +17,8 @@ from regionfast.types import Effect, Evidence, Reason, Region, Status, TableInfo
 
 if TYPE_CHECKING:
     from regionfast.compare import Comparison, compare_tables
-    from regionfast.meetings import Census, Decisions, Plan, Preview, Roster, census, decide_joins, plan_ejections
+    from regionfast.meetings import Decisions, Plan, Preview, Roster, decide_joins, plan_ejections
+    from regionfast.meetings.census import Census, census
     from regionfast.policy import Deployment, Policy
 
 __all__ = [

@@ -1,15 +1,15 @@
 """The checker: nobody whom an order or rule does not reach is touched, verified once more by other means.
 
 It shares no code with the evaluator: not its compiled policy, not the lookups of the engine, not its unwrapping, not
-its sets of regions. It searches the ranges of the base table itself, unwraps IPv4 itself, and compares texts of
-codes. Common to both are the policy's plain values, the roster's columns, and the facts of `regionfast.regions`:
+its sets of regions. It searches the ranges of the tables itself, the base table's first of all, unwraps IPv4 itself,
+and compares texts of codes. Common to both are the policy's plain values, the roster's columns, and the facts of `regionfast.regions`:
 which codes are aliases, what a group of ours holds at a time, what is contested.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Network, ip_address
@@ -61,18 +61,18 @@ class BaseData(Protocol):
 
 
 class Ranges:
-    """The base ranges of a table, searched by halving."""
+    """The ranges of a table, searched by halving."""
 
     def __init__(self, table: Table) -> None:
         """Takes the ranges, not the table's ways to find one."""
-        base = table.base
-        self._codes = [NOWHERE if region is None else str(region) for region in base.regions]
-        self._codes[5] = RELAY  # the number of that status, in every table for ever
-        self._starts4, self._slots4 = base.boundaries(4)
-        starts6, self._slots6 = base.boundaries(6)
+        self._codes = [NOWHERE if region is None else str(region) for region in table.regions]
+        for slot in _RELAYS:
+            self._codes[slot] = RELAY
+        self._starts4, self._slots4 = table.boundaries(4)
+        starts6, self._slots6 = table.boundaries(6)
         self._starts6 = _texts(starts6)
-        nat64 = [_nat64(IPv6Network(prefix)) for prefix in (*base.info.nat64, "64:ff9b::/96")]
-        self._zones = (*_ZONES, *nat64) if base.info.unwrap else ()
+        nat64 = [_nat64(IPv6Network(prefix)) for prefix in (*table.info.nat64, "64:ff9b::/96")]
+        self._zones = (*_ZONES, *nat64) if table.info.unwrap else ()
 
     def codes(self, addresses: Addresses) -> tuple[Sequence[str], _Integers]:
         """See `BaseData`."""
@@ -103,6 +103,9 @@ class Ranges:
             there[rows] = True
         return inside, there
 
+
+_RELAYS: Final = (5, 7)
+"""The slots of relays, by the database and by an override, in every table for ever."""
 
 _Zone: TypeAlias = tuple[bytes, tuple[int, ...], int]
 """The octets that it begins with, the places of the octets of the IPv4 address, and what flips the bits of these."""
@@ -228,8 +231,8 @@ def _check(
     rows = touched[by_order]
     if len(rows):
         addresses, starts = _addresses(roster, rows)
-        data = _base_data(checked.table, evidence)
-        _check_places(rows, used[by_order], cited, at, addresses, starts, data)
+        for name, data in _all_data(checked, evidence):
+            _check_places(rows, used[by_order], cited, at, addresses, starts, data, name)
         _check_corrections(rows, checked, addresses, starts)
     return len(touched)
 
@@ -338,6 +341,7 @@ def _check_places(
     addresses: Addresses,
     starts: _Integers,
     data: BaseData,
+    name: str,
 ) -> None:
     codes, found = data.codes(addresses)
     of_address = np.repeat(used, np.diff(starts))
@@ -355,8 +359,8 @@ def _check_places(
     inside = np.logical_or.reduceat(said_of_address == _INSIDE, starts[:-1])
     elsewhere = np.logical_or.reduceat(said_of_address == _ELSEWHERE, starts[:-1])
     for wrong, why in (
-        (~inside, "the base data places none of its addresses inside"),
-        (elsewhere, "the base data places one of its addresses elsewhere, or it is a relay"),
+        (~inside, f"{name} places none of its addresses inside"),
+        (elsewhere, f"{name} places one of its addresses elsewhere, or it is a relay"),
     ):
         if wrong.any():
             at_row = int(np.argmax(wrong))
@@ -456,20 +460,26 @@ def _addresses(roster: Roster, rows: _Integers) -> tuple[Addresses, _Integers]:
     return Addresses(family, roster.v4[at], v6), starts
 
 
-def _base_data(table: Table, evidence: Evidence) -> BaseData:
+def _all_data(checked: Decisions | Plan, evidence: Evidence) -> Iterator[tuple[str, BaseData]]:
+    """Everything that has to place a connection inside: the base data, overrides where there are any, the witness."""
+    table = checked.table
     if evidence is None:
-        return _ranges(table)
-    if isinstance(evidence, Table):
-        return _ranges(evidence)
-    if isinstance(evidence, str | PathLike):
-        return DatabaseFile(evidence)
-    return evidence
+        yield "the base table", _ranges(table.base)
+    elif isinstance(evidence, Table):
+        yield "the evidence", _ranges(evidence.base)
+    elif isinstance(evidence, str | PathLike):
+        yield "the database", DatabaseFile(evidence)
+    else:
+        yield "the evidence", evidence
+    if table.base is not table:
+        yield "the table with its overrides", _ranges(table)
+    if checked.witness is not None:
+        yield "the witness", _ranges(checked.witness)
 
 
 def _ranges(table: Table) -> Ranges:
-    base = table.base
-    found = _RANGES.get(base)
-    return _RANGES.setdefault(base, Ranges(base)) if found is None else found
+    found = _RANGES.get(table)
+    return _RANGES.setdefault(table, Ranges(table)) if found is None else found
 
 
 _RANGES: WeakKeyDictionary[Table, Ranges] = WeakKeyDictionary()

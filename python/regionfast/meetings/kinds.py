@@ -173,10 +173,13 @@ class Kinds:
         order_flags = np.bitwise_or.reduce(by_order[:, members], axis=2)
         rule_flags = np.bitwise_or.reduce(by_rule[:, members], axis=2)
         if self._exempt is not None and exempting is not None:
-            where = self.flags(first, last, exempting)[1] & np.uint16(outcome.LOCATING) == outcome.INSIDE
-            exempt = (self._exempt[:, first:last] & where).any(axis=0) * np.uint16(outcome.EXEMPT)
-            order_flags |= exempt
-            rule_flags |= exempt
+            exempt = self._exempt[:, first:last]
+            by_order, by_rule = self.flags(first, last, exempting)
+            inside = by_rule & np.uint16(outcome.LOCATING) == outcome.INSIDE
+            rule_flags |= (exempt & inside).any(axis=0) * np.uint16(outcome.EXEMPT)
+            # By the base alone is enough for an order: an override takes nobody out of an exemption into its reach.
+            inside |= by_order >> np.uint16(outcome.SECOND) & np.uint16(outcome.LOCATING) == outcome.INSIDE
+            order_flags |= (exempt & inside).any(axis=0) * np.uint16(outcome.EXEMPT)
         return order_flags, rule_flags
 
     def witness_flags(self, first: int, last: int, set_flags: Flags, witness_flags: Flags) -> tuple[Flags, Flags]:
