@@ -39,7 +39,8 @@ def open_table(
 def cpu_features() -> list[str]: ...
 def gather(
     cells: npt.NDArray[np.uint32],
-    rows: npt.NDArray[np.uint32],
+    row_of: npt.NDArray[np.uint32],
+    groups: npt.NDArray[np.uint32],
     columns: npt.NDArray[np.uint16] | npt.NDArray[np.uint32],
     /,
 ) -> npt.NDArray[np.uint32]: ...

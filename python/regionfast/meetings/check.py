@@ -2,8 +2,8 @@
 
 It shares no code with the evaluator: not its compiled policy, not the lookups of the engine, not its unwrapping, not
 its sets of regions. It searches the ranges of the tables itself, the base table's first of all, unwraps IPv4 itself,
-and compares texts of codes. Common to both are the policy's plain values, the roster's columns, and the facts of `regionfast.regions`:
-which codes are aliases, what a group of ours holds at a time, what is contested.
+and compares texts of codes. Common to both are the policy's plain values, the roster's columns, and the facts of
+`regionfast.regions`: which codes are aliases, what a group of ours holds at a time, what is contested.
 """
 
 from __future__ import annotations

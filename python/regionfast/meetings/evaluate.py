@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from regionfast import regions
 from regionfast._lib import Table, gather
 from regionfast.errors import RosterError
-from regionfast.meetings.columns import TextColumn
+from regionfast.meetings.columns import Codes, TextColumn
 from regionfast.meetings.kinds import Integers, Kinds, dense
 from regionfast.meetings.roster import Roster
 from regionfast.policy import outcome
@@ -55,18 +56,17 @@ class Evaluation:
         for column in compiled.columns_needed:
             if getattr(roster, column) is None:
                 raise RosterError(f"the policy asks for `{column}`, which the roster lacks")
-        vectors, vector_of = meeting_vectors(compiled, roster)
-        # NumPy would first make the codes twice as long.
-        of_meeting = gather(vector_of[None, :], np.zeros(len(roster), np.uint32), roster.meetings.codes)
+        under = meeting_vectors(compiled, roster)
+        meetings = roster.meetings.codes
         if self._are_slots:
-            keys = _gathered(vectors, compiled.slot_keys, of_meeting, self.slots)
+            keys = _gathered(under, compiled.slot_keys, meetings, self.slots)
         else:
-            keys = self._by_kind(compiled, self.kinds(None), vectors, of_meeting, None)
+            keys = self._by_kind(compiled, self.kinds(None), under, meetings, None)
         if self.witness is not None:
             rows = np.flatnonzero(keys >= np.uint32(outcome.CLAIMS_A_REGION << outcome.GRADE_SHIFT))
             if len(rows):
                 keys[rows] = self._by_kind(
-                    compiled, self.kinds(rows), vectors, of_meeting[rows], self._confirming(compiled)
+                    compiled, self.kinds(rows), under, meetings[rows], self._confirming(compiled)
                 )
         return keys
 
@@ -108,21 +108,21 @@ class Evaluation:
         self,
         compiled: Compiled,
         kinds: Kinds,
-        vectors: Vectors,
-        of_meeting: npt.NDArray[np.uint32],
+        under: Under,
+        meetings: Codes,
         confirming: Flags | None,
     ) -> Keys:
         """The keys of connections by kind, in pieces, so that no matrix of kinds and entries becomes large."""
         keys = np.empty(len(kinds.of), np.uint32)
         rows = np.flatnonzero(kinds.of < kinds.columns)
-        keys[rows] = _gathered(vectors, compiled.slot_keys, of_meeting[rows], kinds.of[rows].astype(np.uint32))
+        keys[rows] = _gathered(under, compiled.slot_keys, meetings[rows], kinds.of[rows].astype(np.uint32))
         step = max(1, CELLS // max(len(compiled.sets), len(compiled.slot_keys)))
         for first in range(0, len(kinds), step):
             last = min(first + step, len(kinds))
             rows = np.flatnonzero((kinds.of >= kinds.columns + first) & (kinds.of < kinds.columns + last))
             said = compiled.keys(*self._flags(compiled, kinds, first, last, confirming))
             keys[rows] = _gathered(
-                vectors, said, of_meeting[rows], (kinds.of[rows] - (kinds.columns + first)).astype(np.uint32)
+                under, said, meetings[rows], (kinds.of[rows] - (kinds.columns + first)).astype(np.uint32)
             )
         return keys
 
@@ -244,9 +244,15 @@ class Evaluation:
         )
 
 
-Vectors: TypeAlias = npt.NDArray[np.int64]
-"""For each different set of entries that meetings are under, the vectors of `Compiled` that it is made of, a column
-each."""
+@dataclass(frozen=True, slots=True)
+class Under:
+    """Which entries meetings are under."""
+
+    vectors: Integers
+    """For each different set of entries the vectors of `Compiled` that it is made of, a column each."""
+    set_of: Codes
+    """For each meeting, by its code, the set that it is under."""
+
 
 Columns: TypeAlias = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -254,8 +260,8 @@ V4: Final = 4
 """The family of an IPv4 address in a roster."""
 
 
-def meeting_vectors(compiled: Compiled, roster: Roster) -> tuple[Vectors, npt.NDArray[np.uint32]]:
-    """Which entries meetings are under: the different sets of them, and the set of each meeting."""
+def meeting_vectors(compiled: Compiled, roster: Roster) -> Under:
+    """Which entries the meetings of a roster are under."""
     scopes = compiled.scopes
     meetings = roster.meetings
     count = len(meetings.values)
@@ -273,14 +279,14 @@ def meeting_vectors(compiled: Compiled, roster: Roster) -> tuple[Vectors, npt.ND
             parts.append(_by_account(scopes.series_of, series, series_of, accounts, account_of))
     there = [part for part in parts if part is not None]
     if not there or not count:
-        return np.zeros((1, 1), np.int64), np.zeros(count, np.uint32)
+        return Under(np.zeros((1, 1), np.int64), np.zeros(count, np.uint32))
     sets = there[0]
     for part in there[1:]:
         _, sets = dense(sets * (int(part.max()) + 1) + part)
     _, sets = dense(sets)
     some_meeting = np.zeros(int(sets.max()) + 1, np.int64)
     some_meeting[sets] = np.arange(count)
-    return np.stack([part[some_meeting] for part in there], axis=1), sets.astype(np.uint32)
+    return Under(np.stack([part[some_meeting] for part in there], axis=1), sets.astype(np.uint32))
 
 
 def _by_name(
@@ -323,21 +329,22 @@ def _in_both(names: Mapping[str, object], index: Mapping[str | None, object]) ->
     return [name for name in index if name is not None and name in names]
 
 
-def _gathered(vectors: Vectors, keys: Keys, rows: npt.NDArray[np.uint32], columns: Columns) -> Keys:
-    """The greatest key that the vectors of a row have in a column."""
+def _gathered(under: Under, keys: Keys, meetings: Codes, columns: Columns) -> Keys:
+    """The greatest key that the entries over a meeting have in a column, for each pair of both."""
     step = max(1, CELLS // max(1, keys.shape[1]))
-    if len(vectors) <= step:
-        return gather(_greatest(vectors, keys), rows, columns)
-    found = np.empty(len(rows), np.uint32)
-    for first in range(0, len(vectors), step):
-        here = np.flatnonzero((rows >= first) & (rows < first + step))
-        found[here] = gather(
-            _greatest(vectors[first : first + step], keys), rows[here] - np.uint32(first), columns[here]
-        )
+    if len(under.vectors) <= step:
+        return gather(_greatest(under.vectors, keys), under.set_of, meetings, columns)
+    found = np.empty(len(meetings), np.uint32)
+    sets = under.set_of[meetings]
+    itself = np.arange(step, dtype=np.uint32)
+    for first in range(0, len(under.vectors), step):
+        here = np.flatnonzero((sets >= first) & (sets < first + step))
+        some = _greatest(under.vectors[first : first + step], keys)
+        found[here] = gather(some, itself, sets[here] - np.uint32(first), columns[here])
     return found
 
 
-def _greatest(vectors: Vectors, keys: Keys) -> Keys:
+def _greatest(vectors: Integers, keys: Keys) -> Keys:
     greatest: Keys = keys[vectors[:, 0]]
     for column in range(1, vectors.shape[1]):
         np.maximum(greatest, keys[vectors[:, column]], out=greatest)

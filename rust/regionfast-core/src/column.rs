@@ -91,6 +91,20 @@ where
     true
 }
 
+/// Puts in the place of each index the value that stands there, such as the row of a matrix for the group that
+/// something is in. O(indices).
+///
+/// `false`, with `indices` as they were, if one of them is beyond the values.
+#[must_use]
+pub fn follow<V: Cells + ?Sized>(values: &V, indices: &mut [u32]) -> bool {
+    let greatest = indices.iter().fold(0, |greatest, index| greatest.max(*index));
+    if !indices.is_empty() && greatest as usize >= values.len() {
+        return false;
+    }
+    indices.iter_mut().for_each(|index| *index = values.at(*index as usize));
+    true
+}
+
 /// Rows as keys into a list of codes.
 #[derive(Debug)]
 pub struct Dictionary<'a> {
@@ -188,6 +202,20 @@ mod tests {
         assert!(!gather(cells, 3, &[0, 2], &[0_u32, 0], &mut found));
         assert_eq!(found, [9, 9], "nothing is written");
         assert!(!gather::<[u32], u32>(&[], 3, &[0], &[0], &mut found));
+    }
+
+    #[test]
+    fn a_value_for_each_index() {
+        let values: &[u32] = &[7, 8, 9];
+        let mut indices = [2, 0, 0, 1];
+        assert!(follow(values, &mut indices));
+        assert_eq!(indices, [9, 7, 7, 8]);
+        assert!(!follow(values, &mut [0, 3]));
+        let mut beyond = [0, u32::MAX];
+        assert!(!follow(values, &mut beyond));
+        assert_eq!(beyond, [0, u32::MAX], "nothing is written");
+        assert!(follow::<[u32]>(&[], &mut []));
+        assert!(!follow::<[u32]>(&[], &mut [0]));
     }
 
     proptest! {
