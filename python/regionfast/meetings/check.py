@@ -217,7 +217,7 @@ def _check(
     roster, at = checked.roster, checked.at
     if len(effect) != len(roster) or len(cause) != len(roster):
         raise PlanRefused("the decisions are not as long as the roster that they are of")
-    touched = np.flatnonzero(effect != untouched)
+    touched = np.flatnonzero(effect != int(untouched))  # NumPy is slow with an `IntEnum`
     if not len(touched):
         return 0
     used = cause.codes[touched].astype(np.int64)
@@ -339,12 +339,12 @@ def _check_places(
     cited: dict[int, Entry | None],
     at: datetime,
     addresses: Addresses,
-    starts: _Integers,
+    starts: _Integers | None,
     data: BaseData,
     name: str,
 ) -> None:
     codes, found = data.codes(addresses)
-    of_address = np.repeat(used, np.diff(starts))
+    of_address = used if starts is None else np.repeat(used, np.diff(starts))
     pairs = of_address * len(codes) + found
     different = _different(pairs)
     said = np.zeros(max(different) + 1, np.uint8)
@@ -356,8 +356,8 @@ def _check_places(
             _NOTHING if codes[code] == NOWHERE else _INSIDE if is_inside(codes[code], order, at) else _ELSEWHERE
         )
     said_of_address = said[pairs]
-    inside = np.logical_or.reduceat(said_of_address == _INSIDE, starts[:-1])
-    elsewhere = np.logical_or.reduceat(said_of_address == _ELSEWHERE, starts[:-1])
+    inside = _any(said_of_address == _INSIDE, starts)
+    elsewhere = _any(said_of_address == _ELSEWHERE, starts)
     for wrong, why in (
         (~inside, f"{name} places none of its addresses inside"),
         (elsewhere, f"{name} places one of its addresses elsewhere, or it is a relay"),
@@ -418,7 +418,9 @@ def _overlap(code: str, place: str) -> bool:
     return not is_code and place.partition("-")[0] == country
 
 
-def _check_corrections(rows: _Integers, checked: Decisions | Plan, addresses: Addresses, starts: _Integers) -> None:
+def _check_corrections(
+    rows: _Integers, checked: Decisions | Plan, addresses: Addresses, starts: _Integers | None
+) -> None:
     corrections = checked.policy.corrections
     if not corrections:
         return
@@ -440,24 +442,29 @@ def _check_corrections(rows: _Integers, checked: Decisions | Plan, addresses: Ad
                 mask = np.frombuffer(network.netmask.packed, np.uint8)
                 first = np.frombuffer(network.network_address.packed, np.uint8)
                 of_address |= (addresses.family == V6) & (addresses.v6 & mask == first).all(1)
-        wrong |= np.logical_or.reduceat(of_address, starts[:-1])
+        wrong |= _any(of_address, starts)
     if wrong.any():
         raise _refuse(int(rows[np.argmax(wrong)]), "a correction of the policy says that it is not there")
 
 
-def _addresses(roster: Roster, rows: _Integers) -> tuple[Addresses, _Integers]:
-    """The addresses of some connections, and where those of each start among them."""
-    if roster.starts is None:
-        at, starts = rows, np.arange(len(rows) + 1)
-    else:
+def _addresses(roster: Roster, rows: _Integers) -> tuple[Addresses, _Integers | None]:
+    """The addresses of some connections, and where those of each start; `None` where each has one."""
+    at, starts = rows, None
+    if roster.starts is not None:
         counts = (roster.starts[1:] - roster.starts[:-1])[rows]
         starts = np.concatenate([[0], np.cumsum(counts)])
         at = np.repeat(roster.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
     family = roster.families[at]
     v6 = np.zeros((len(at), 16), np.uint8)
-    six = np.flatnonzero(family == V6)
-    v6[six] = roster.v6[np.searchsorted(roster.v6_rows, at[six])]
+    if len(roster.v6):
+        six = np.flatnonzero(family == V6)
+        v6[six] = roster.v6[np.searchsorted(roster.v6_rows, at[six])]
     return Addresses(family, roster.v4[at], v6), starts
+
+
+def _any(of_address: npt.NDArray[np.bool_], starts: _Integers | None) -> npt.NDArray[np.bool_]:
+    """By connection, whether something is true of any of its addresses."""
+    return of_address if starts is None else np.logical_or.reduceat(of_address, starts[:-1])
 
 
 def _all_data(checked: Decisions | Plan, evidence: Evidence) -> Iterator[tuple[str, BaseData]]:
