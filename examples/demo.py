@@ -24,6 +24,8 @@ import regionfast as rf
 STORY = Path(__file__).parent / "story"
 ORDER = "cn-2020-06-04"
 AT = datetime(2020, 6, 4, 12, tzinfo=UTC)
+TABLE_OF = datetime(2020, 6, 1, tzinfo=UTC)
+"""A CSV file does not say when it was built."""
 WIDTH = 80
 
 MILLION = 1_000_000
@@ -45,7 +47,7 @@ class Scene:
     def read(cls) -> Scene:
         """Read them."""
         return cls(
-            rf.open(STORY / "table.mmdb"),
+            rf.open(STORY / "table.csv", built_at=TABLE_OF),
             rf.Policy.load(STORY / "policy.toml", deployment=STORY / "deployment.toml"),
             rf.Roster.from_csv(STORY / "roster.csv", at=AT),
         )
@@ -80,7 +82,7 @@ def show_order(console: Console, scene: Scene) -> None:
         "[bold]June 2020, told again: one government demands that four public meetings stop[/]\n"
         "Then: three ended, and hosts outside its territory suspended. Now: an order that reaches single connections "
         f"inside it ([bold]{order.territory}[/]), in these meetings, until {order.end:%Y-%m-%d}. "
-        f"[dim]People, networks and table ({info.kind}, {info.built_at:%Y-%m-%d}) are made up.[/]\n"
+        f"[dim]People, networks and the table of {info.built_at:%Y-%m-%d} are made up.[/]\n"
     )
 
 
@@ -151,7 +153,8 @@ def show_attempts(console: Console, scene: Scene) -> None:
         "... but a witness", str(len(plan)), f"the host {fate}: {rf.Reason(plan.reason[host])} by a second table"
     )
 
-    plan = replace(scene, table=rf.open(STORY / "table.mmdb", overrides=STORY / "overrides.csv")).plan()
+    widened = rf.open(STORY / "table.csv", built_at=TABLE_OF, overrides=STORY / "overrides.csv")
+    plan = replace(scene, table=widened).plan()
     moved = np.flatnonzero(plan.reason == rf.Reason.OVERRIDE)
     places = ", ".join(sorted({str(region) for region in regions[moved]}))
     same = "the same people" if np.array_equal(plan.effect, before.effect) else "[red]other people[/]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -361,3 +361,23 @@ def test_saving_where_nothing_can_be_written(table: rf.Table, tmp_path: Path) ->
     with pytest.raises(OSError, match="cannot be written"):
         table.save(tmp_path / "no" / "such" / "folder.rft")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_date_for_a_database_that_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1.0.0.0/8,CN\n", "utf-8")
+    assert rf.open(path).info.built_at is None
+    built = datetime(2020, 6, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    table = rf.open(path, built_at=built.replace(microsecond=999_999))
+    assert table.info.built_at == built
+    assert table.info.digest != rf.open(path).info.digest
+    table.save(tmp_path / "a.rft")
+    assert rf.open(tmp_path / "a.rft").info.built_at == built
+    for wrong, message in (
+        (built.replace(tzinfo=None), "has no offset"),
+        (datetime(1969, 12, 31, tzinfo=UTC), "before 1970"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rf.open(path, built_at=wrong)
+    with pytest.raises(ValueError, match="was settled when the table was compiled"):
+        rf.open(built_at=built)

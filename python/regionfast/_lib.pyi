@@ -35,6 +35,7 @@ def open_table(
     unwrap: bool | None = None,
     nat64: Sequence[str] | None = None,
     attribution: str = "",
+    built_at: datetime | None = None,
 ) -> Table: ...
 def cpu_features() -> list[str]: ...
 def gather(

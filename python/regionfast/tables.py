@@ -25,6 +25,7 @@ class OpenOptions(TypedDict, total=False):
     unwrap: bool | None
     nat64: Sequence[str] | None
     attribution: str
+    built_at: datetime | None
 
 
 def open(  # noqa: A001 - reads as `rf.open`, like `gzip.open`
@@ -47,6 +48,8 @@ def open(  # noqa: A001 - reads as `rf.open`, like `gzip.open`
             a compiled table, what was a zone of wrapped IPv4 is reserved or unknown: the file holds nothing of it.
         nat64: Own RFC 6052 prefixes to unwrap beside `64:ff9b::/96`. Default: none, or as compiled.
         attribution: Credit to carry in `info`.
+        built_at: When the database was built, with offset, for one that does not say it itself, such as CSV; whole
+            seconds count.
 
     Raises:
         DatabaseError: The file is missing, damaged, or holds no region of that level. Names file and place.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner, Result
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.ipc
+import pyarrow.parquet
+from click.testing import Result
 
-from regionfast.cli import main
+from cli.calls import run
 
 POLICY = """
 version = 1
@@ -60,6 +68,7 @@ heidi,4.4.4.4,m4,other,
 PEOPLE = ("alice", "bob", "carol", "dave", "erin", "u17", "frank", "grace", "heidi")
 ADDRESSES = ("1.3.2.3", "1.1.1.1", "2400::1", "8.8.1.1", "9.9.9.9", "2a00::1", "192.168.0.1", "4.4.4.4")
 AT = ("--at", "2020-06-04T00:00:00Z")
+COMMANDS = ("decide joins", "decide ejections", "preview", "explain")
 
 
 class Scene:
@@ -93,7 +102,7 @@ class Scene:
         stdin: bytes | None = None,
     ) -> Result:
         """Run in this process."""
-        return CliRunner().invoke(main, self.words(command, *words, roster=roster, row=row), input=stdin)
+        return run(*self.words(command, *words, roster=roster, row=row), stdin=stdin)
 
 
 def objects(result: Result) -> list[dict[str, Any]]:
@@ -102,4 +111,26 @@ def objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-COMMANDS = ("decide joins", "decide ejections", "preview", "explain")
+def arrow_of(text: str) -> pa.Table:
+    """A roster in CSV as a table of Arrow."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return pa.table({name: pa.array([row[name] or None for row in rows]) for name in rows[0]})
+
+
+def write_ipc(path: Path, text: str, new: Callable[[str, pa.Schema], Any]) -> None:
+    """A file or a stream of Arrow."""
+    table = arrow_of(text)
+    with new(str(path), table.schema) as file:
+        file.write_table(table)
+
+
+WRITERS: dict[str, Callable[[Path, str], object]] = {
+    "r.csv.gz": lambda path, text: path.write_bytes(gzip.compress(text.encode())),
+    "r.CSV": lambda path, text: path.write_bytes(text.encode("utf-8-sig")),
+    "r.txt": lambda path, text: path.write_text(text.replace(",", "\t"), encoding="utf-8"),
+    "r.parquet": lambda path, text: pyarrow.parquet.write_table(arrow_of(text), path),
+    "r.feather": lambda path, text: pyarrow.feather.write_feather(arrow_of(text), str(path)),
+    "r.arrow": lambda path, text: write_ipc(path, text, pyarrow.ipc.new_file),
+    "stream.arrow": lambda path, text: write_ipc(path, text, pyarrow.ipc.new_stream),
+}
+"""How a file of each name is made from a roster in CSV."""

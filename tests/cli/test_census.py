@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from regionfast.cli import main
+from cli.calls import run, shell
+from cli.scene import WRITERS
 
 ROWS = "".join(f"u{number},{'8.8.8.8' if number < 7 else '114.114.114.114'},m1\n" for number in range(14))
 ROSTER = f"participant,address,meeting\n{ROWS}secret,10.0.0.1,m2\n"
-
-
-def run(*words: object, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
 
 
 @pytest.fixture
@@ -57,11 +54,27 @@ def test_census_of_an_export(tmp_path: Path) -> None:
     path = tmp_path / "zoom.csv"
     rows = "".join(f"u{number},8.8.8.8,2026-06-20 {8 + number:02}:00,1\n" for number in range(6))
     path.write_text(f"Name,IP Address,Join Time,Meeting ID\n{rows}", encoding="utf-8")
-    words = ("census", path, "--export", "--at", "2026-06-20T10:30:00Z", "--json", "--exact")
+    words = ("census", path, "--format", "participants", "--at", "2026-06-20T10:30:00Z", "--json", "--exact")
     assert json.loads(run(*words, "--zone", "UTC").stdout)["totals"] == {"US": 3}
     assert json.loads(run(*words, "--zone", "Europe/Berlin").stdout)["totals"] == {"US": 5}
     found = run(*words)
     assert (found.exit_code, "without offset" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["r.csv.gz", "r.parquet", "r.arrow"])
+def test_census_reads_every_form_of_roster(roster: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path, ROSTER)
+    words = ("--at", "2026-06-20T09:00:00Z", "--exact")
+    found = run("census", path, *words)
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout == run("census", roster, *words).stdout
+
+
+def test_columns_that_mean_nothing_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(ROSTER.replace("meeting\n", "meeting,mood\n").replace(",m1\n", ",m1,\n").replace(",m2\n", ",m2,\n"))
+    assert "columns that mean nothing here are ignored: `mood`" in run("census", path).stderr
 
 
 def test_census_of_nobody() -> None:
@@ -76,12 +89,13 @@ def test_census_of_nobody() -> None:
         (["census"], 2, "Missing argument"),
         (["census", "none.csv"], 2, "cannot read none.csv"),
         (["census", "-"], 2, "no column of `participants`"),
-        (["census", "-", "--at", "2020-01-01"], 2, "is a time with its offset"),
-        (["census", "-", "--at", "soon"], 2, "is a time with its offset"),
-        (["census", "-", "--zone", "UTC"], 2, "is for `--export`"),
-        (["census", "-", "--export", "--zone", "../x"], 2, "is a zone such as"),
-        (["census", "-", "--export", "--zone", "Nowhere/City"], 2, "is a zone such as"),
-        (["census", "-", "--database", "none.mmdb"], 2, "no column of `participants`"),
+        (["census", "-", "--at", "2020-01-01"], 2, "the time has no offset"),
+        (["census", "-", "--at", "soon"], 2, "write a time such as"),
+        (["census", "-", "--zone", "UTC"], 2, "is of `--format participants`"),
+        (["census", "-", "--format", "participants", "--zone", "../x"], 2, "write the name of a zone"),
+        (["census", "-", "--format", "participants", "--zone", "Nowhere/City"], 2, "write the name of a zone"),
+        (["census", "-", "--format", "arrow"], 2, "stdin is read as CSV"),
+        (["census", "-", "--database", "none.mmdb"], 4, "none.mmdb"),
     ],
 )
 def test_census_says_what_is_wrong(words: list[str], code: int, message: str) -> None:
@@ -94,6 +108,14 @@ def test_census_says_what_is_wrong(words: list[str], code: int, message: str) ->
 
 def test_census_without_its_database(roster: Path) -> None:
     assert run("census", roster, "--database", "none.mmdb").exit_code == 4
+
+
+def test_what_stdout_cannot_say_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(ROSTER.replace("m1", "\u2135"), encoding="utf-8")
+    found = shell("census", path, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert found.returncode == 0, found.stderr
+    assert rb"\u2135" in found.stdout
 
 
 def test_a_hostile_name_of_a_meeting_commands_no_terminal() -> None:

@@ -13,46 +13,14 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 import regionfast as rf
-from regionfast.cli import claims, lookup, main
-
-
-def run(*words: object, stdin: str | bytes | None = None) -> Result:
-    """Run in this process."""
-    return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-
-
-def shell(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run in a process of its own."""
-    command = [sys.executable, "-m", "regionfast.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)
-
-
-def on_terminal(*words: str, columns: int = 80, **environment: str) -> str:
-    """What a person sees in a terminal of this width."""
-    main_end, process_end = pty.openpty()
-    whole = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"} | environment
-    command = [sys.executable, "-m", "regionfast.cli", *words]
-    with subprocess.Popen(command, stdout=process_end, stdin=subprocess.DEVNULL, env=whole) as process:
-        os.close(process_end)
-        shown = b""
-        while True:
-            try:
-                chunk = os.read(main_end, 65536)
-            except OSError:  # how Linux says that the other end is closed
-                break
-            if not chunk:
-                break
-            shown += chunk
-        process.wait(timeout=60)
-    os.close(main_end)
-    return shown.decode().replace("\r\n", "\n")
+from cli.calls import on_terminal, run, shell
+from regionfast.cli import claims, lookup
 
 
 @pytest.fixture
@@ -314,7 +282,14 @@ def test_a_closed_stdout_or_stdin_is_said() -> None:
 
     assert redirected(">&-", "lookup", "8.8.8.8") == (3, b"Error: cannot write the output: stdout is closed\n")
     assert redirected("<&-", "lookup", "8.8.8.8") == (0, b"")
-    assert redirected("<&-", "lookup", "-") == (2, b"Error: stdin is closed\n")
+    table = str(rf.open().info.source)
+    for words in (
+        ["lookup", "-"],
+        ["census", "-"],
+        ["policy", "check", "-"],
+        ["table", "compare", table, table, "--sample", "-"],
+    ):
+        assert redirected("<&-", *words) == (2, b"Error: stdin is closed\n")
     code, said = redirected("0>/dev/null", "lookup", "-")
     assert (code, said.startswith(b"Error: cannot read stdin: ")) == (2, True)
 

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from regionfast.cli import main
+from cli import calls
 
 
 def run(*words: object, stdin: str | None = None) -> Result:
     """Run in this process."""
-    return CliRunner().invoke(main, ["table", "compare", *map(str, words)], input=stdin)
+    return calls.run("table", "compare", *words, stdin=stdin)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import regionfast as rf
+from cli.calls import run
 from cli.scene import AT, COMMANDS, PEOPLE, POLICY, Scene, objects
-from regionfast.cli import main, rosters
+from regionfast.cli.options import moment
 from regionfast.cli.preview import KEPT
 
 
@@ -32,13 +32,13 @@ def scene(tmp_path: Path) -> Scene:
 def decided(scene: Scene) -> rf.Decisions:
     """The same by the library."""
     table, policy = rf.open(scene.database), rf.Policy.load(scene.policy)
-    return rf.decide_joins(table, policy, rf.Roster.from_csv(scene.roster), at=rosters.moment(AT[1]))
+    return rf.decide_joins(table, policy, rf.Roster.from_csv(scene.roster), at=moment(AT[1]))
 
 
 def planned(scene: Scene, by: str = "cn-1") -> rf.Plan:
     """The same by the library."""
     table, policy = rf.open(scene.database), rf.Policy.load(scene.policy)
-    return rf.plan_ejections(table, policy, rf.Roster.from_csv(scene.roster), by=by, at=rosters.moment(AT[1]))
+    return rf.plan_ejections(table, policy, rf.Roster.from_csv(scene.roster), by=by, at=moment(AT[1]))
 
 
 # What they say.
@@ -110,9 +110,9 @@ def test_an_empty_plan_is_a_success(scene: Scene) -> None:
 
 def test_the_time_is_now_unless_it_is_given(scene: Scene) -> None:
     words = [word for word in scene.words("decide ejections", "--json") if word not in AT]
-    (found,) = objects(CliRunner().invoke(main, words))
+    (found,) = objects(run(*words))
     assert found["rows"] == []
-    assert abs(rosters.moment(found["at"]).timestamp() - Path(scene.roster).stat().st_mtime) < 100
+    assert abs(moment(found["at"]).timestamp() - Path(scene.roster).stat().st_mtime) < 100
     shifted = objects(scene.run("decide joins", "--json", "--at", "2020-06-04T08:00:00+08:00"))
     assert shifted == objects(scene.run("decide joins", "--json"))
 
@@ -140,7 +140,13 @@ def test_a_preview_of_a_rule_says_what_was_checked_of_a_rule(scene: Scene) -> No
     assert "staff of acme: allow-only EU, CH" in text
     assert "1  elsewhere: the table places them where the rule lets in" in text
     assert "inside by the database" not in text
-    assert "only meetings of the rule's own account" in text
+    assert "only meetings of the rule's own account are affected" in text
+    (found,) = objects(scene.run("preview", "--by", "staff", "--json"))
+    assert found["outside"] is None
+    assert found["regions"] == {"US": 1, "not located": 1}
+    in_csv = scene.run("preview", "--by", "staff", "--csv").stdout
+    assert "outside," not in in_csv
+    assert "region,not located,1\n" in in_csv
 
 
 def test_a_preview_without_roles_does_not_know_hosts(scene: Scene) -> None:

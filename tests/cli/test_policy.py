@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from regionfast.cli import main
+from cli import calls
 from regionfast.errors import PlanRefused
 
 POLICY = """
@@ -105,7 +101,7 @@ ADDRESSES = ("1.0.0.1", "1.1.0.1")
 
 def run(*words: object, stdin: str | bytes | None = None) -> Result:
     """Run in this process."""
-    return CliRunner().invoke(main, ["policy", *map(str, words)], input=stdin)
+    return calls.run("policy", *words, stdin=stdin)
 
 
 @pytest.fixture
@@ -213,7 +209,7 @@ def test_check_as_json(policy: Path, deployment: Path, database: Path) -> None:
     assert len(found["revision"]) == 64
     assert (found["orders"], found["in_force"], found["rules"]) == (1, ["cn-1"], 1)
     assert (found["corrections"], found["exemptions"]) == (1, 0)
-    assert found["at"] == "2020-06-20T00:00:00+00:00"
+    assert found["at"] == "2020-06-20T00:00:00Z"
     assert found["table"]["region_count"] == 3
     assert found["findings"] == [
         {
@@ -244,6 +240,7 @@ def test_a_policy_from_stdin(database: Path, tmp_path: Path) -> None:
         (["check", "-", "--deployment", "nowhere.toml"], 2, "Error: nowhere.toml: cannot be read"),
         (["check", "-", "--at", "today"], 2, "write a time such as 2020-06-04T00:00:00Z"),
         (["check", "-", "--at", "2020-06-04T00:00:00"], 2, "has no offset from UTC"),
+        (["check", "-", "--at", "0001-01-01T00:00:00+08:00"], 2, "write a time such as"),
         (["check", "-", "--database", "nowhere.mmdb"], 4, "nowhere.mmdb"),
         (["test", "-", "nowhere.toml"], 2, "Error: nowhere.toml: cannot be read"),
         (["test", "-"], 2, "Missing argument 'CASES'"),
@@ -345,6 +342,19 @@ def test_what_the_checker_refuses(
     assert (found.exit_code, found.stderr) == (5, "Error: from China: 1 of 1 is not inside\n")
 
 
+def test_a_case_of_a_time_of_which_no_group_is_recorded_is_named(database: Path, tmp_path: Path) -> None:
+    policy = written(tmp_path / "europe.toml", POLICY.replace('regions = ["US"]', 'regions = ["EU"]'))
+    early = CASE.replace("2020", "1950")
+    cases = written(
+        tmp_path / "c.toml",
+        f'[[case]]\nname = "early"\n{early}account = "acme"\naddress = "1.1.0.1"\neffect = "deny"\n',
+    )
+    found = run("test", policy, cases, "--database", database)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.startswith("Error: early: ")
+    assert "`EU`" in found.stderr
+
+
 def test_hostile_names_do_not_command_the_terminal(policy: Path, database: Path, tmp_path: Path) -> None:
     cases = written(
         tmp_path / "cases.toml", f'[[case]]\nname = "\\u001b[31mred"\n{CASE}address = "1.0.0.1"\neffect = "admit"\n'
@@ -353,27 +363,6 @@ def test_hostile_names_do_not_command_the_terminal(policy: Path, database: Path,
     assert found.exit_code == 1
     assert "\x1b" not in found.stdout
     assert "failed  \\x1b[31mred: " in found.stdout
-
-
-def on_terminal(*words: object, columns: int = 80) -> str:
-    """What a person sees in a terminal of this width."""
-    main_end, process_end = pty.openpty()
-    command = [sys.executable, "-m", "regionfast.cli", "policy", *map(str, words)]
-    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
-    with subprocess.Popen(command, stdout=process_end, stdin=subprocess.DEVNULL, env=environment) as process:
-        os.close(process_end)
-        shown = b""
-        while True:
-            try:
-                chunk = os.read(main_end, 65536)
-            except OSError:  # how Linux says that the other end is closed
-                break
-            if not chunk:
-                break
-            shown += chunk
-        process.wait(timeout=60)
-    os.close(main_end)
-    return shown.decode().replace("\r\n", "\n")
 
 
 def test_80_columns(tmp_path: Path) -> None:
@@ -389,7 +378,7 @@ def test_80_columns(tmp_path: Path) -> None:
         ["check", policy, "--at", "2020-06-20T00:00:00Z"],
         ["test", policy, cases, "--database", database],
     ):
-        shown = on_terminal(*words)
+        shown = calls.on_terminal("policy", *words, NO_COLOR="1")
         assert shown
         for line in shown.splitlines():
             assert len(line) <= 80 or str(tmp_path) in line, line

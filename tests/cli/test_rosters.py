@@ -1,18 +1,15 @@
-"""What the commands about rosters share: how rosters are opened, in which forms rows are written, how it ends."""
+"""What the commands about rosters share: how rosters are opened, and how it ends."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
-import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +19,8 @@ import pyarrow.parquet
 import pytest
 
 import regionfast as rf
-from cli.scene import ADDRESSES, COMMANDS, PEOPLE, POLICY, ROSTER, Scene, objects
-from cli.test_commands import on_terminal, shell
-from regionfast.cli import rosters
+from cli.calls import on_terminal, shell
+from cli.scene import ADDRESSES, COMMANDS, PEOPLE, POLICY, ROSTER, WRITERS, Scene, arrow_of, objects
 from regionfast.meetings.evaluate import Evaluation
 from regionfast.policy.compile import Compiled, Keys
 
@@ -66,28 +62,6 @@ def test_a_deployment_vouches_for_issuers(scene: Scene) -> None:
     refused = scene.run("decide ejections", "--deployment", enrolled)
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "order[0].issuer" in refused.stderr
-
-
-def arrow_of(text: str) -> pa.Table:
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return pa.table({name: pa.array([row[name] or None for row in rows]) for name in rows[0]})
-
-
-WRITERS: dict[str, Callable[[Path, str], object]] = {
-    "r.csv.gz": lambda path, text: path.write_bytes(gzip.compress(text.encode())),
-    "r.CSV": lambda path, text: path.write_bytes(text.encode("utf-8-sig")),
-    "r.txt": lambda path, text: path.write_text(text.replace(",", "\t"), encoding="utf-8"),
-    "r.parquet": lambda path, text: pyarrow.parquet.write_table(arrow_of(text), path),
-    "r.feather": lambda path, text: pyarrow.feather.write_feather(arrow_of(text), str(path)),
-    "r.arrow": lambda path, text: write_ipc(path, text, pyarrow.ipc.new_file),
-    "stream.arrow": lambda path, text: write_ipc(path, text, pyarrow.ipc.new_stream),
-}
-
-
-def write_ipc(path: Path, text: str, new: Callable[[str, pa.Schema], Any]) -> None:
-    table = arrow_of(text)
-    with new(str(path), table.schema) as file:
-        file.write_table(table)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -149,84 +123,6 @@ def test_an_export_of_a_product(scene: Scene) -> None:
         assert not re.search(r"zoe|yan|1\.3\.2", result.output, re.IGNORECASE)
 
 
-# Forms of output.
-
-
-def test_csv_and_files_have_the_same_rows(scene: Scene) -> None:
-    rows = objects(scene.run("decide joins", "--json"))
-    text = scene.run("decide joins", "--csv").stdout
-    assert [{k: v or None for k, v in row.items()} for row in csv.DictReader(io.StringIO(text))] == [
-        {k: None if v is None else str(v) for k, v in row.items()} for row in rows
-    ]
-    for suffix in ("csv", "json", "jsonl", "parquet"):
-        path = scene.folder / f"out.{suffix}"
-        wrote = scene.run("decide joins", "-o", path)
-        assert (wrote.exit_code, wrote.stdout) == (0, "")
-    assert (scene.folder / "out.csv").read_text("utf-8") == text
-    assert (scene.folder / "out.json").read_bytes() == (scene.folder / "out.jsonl").read_bytes()
-    assert [json.loads(line) for line in (scene.folder / "out.json").read_text("utf-8").splitlines()] == rows
-    table = pyarrow.parquet.read_table(scene.folder / "out.parquet")
-    assert table.to_pylist() == rows
-    assert json.loads(table.schema.metadata[b"regionfast"])["at"] == "2020-06-04T00:00:00Z"
-    plan = scene.folder / "plan.json"
-    assert scene.run("decide ejections", "--output", plan).exit_code == 0
-    assert json.loads(plan.read_text("utf-8")) == objects(scene.run("decide ejections", "--json"))[0]
-    assert sorted(path.name for path in scene.folder.iterdir() if path.name.startswith(".")) == []
-
-
-def test_a_roster_without_rows_has_no_rows_in_any_form(scene: Scene) -> None:
-    empty = scene.put("empty.csv", ROSTER.splitlines()[0] + "\n")
-    assert scene.run("decide joins", "--json", roster=empty).stdout == ""
-    assert scene.run("decide joins", "--csv", roster=empty).stdout == "row,effect,reason,region,meeting,cause\n"
-    assert len(scene.run("decide joins", roster=empty).stdout.splitlines()) == 1
-    assert objects(scene.run("decide ejections", "--json", roster=empty))[0]["rows"] == []
-    assert scene.run("preview", roster=empty).exit_code == 0
-    assert scene.run("explain", roster=empty).exit_code == 2
-    out = scene.folder / "x.parquet"
-    assert scene.run("decide joins", "-o", out, "--reveal", "x", roster=empty).exit_code == 0
-    assert pyarrow.parquet.read_table(out).num_rows == 0
-
-
-def half_of_it(*_: object) -> Iterator[str]:
-    """What a disk that fills up takes."""
-    yield "half\n"
-    raise OSError(28, "No space left on device")
-
-
-@pytest.mark.parametrize(
-    ("suffix", "writer"), [("csv", "csv_lines"), ("json", "json_lines"), ("parquet", "write_parquet")]
-)
-def test_a_file_is_written_whole_or_not_at_all(
-    scene: Scene, suffix: str, writer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = scene.put(f"out.{suffix}", "before")
-    before = sorted(scene.folder.iterdir())
-    broken = half_of_it
-    if suffix == "parquet":
-        broken = lambda file, *_: file.writelines(part.encode() for part in half_of_it())  # noqa: E731
-    monkeypatch.setattr(rosters, writer, broken)
-    failed = scene.run("decide joins", "-o", path)
-    assert failed.exit_code == 3
-    assert f"cannot write {path}: No space left on device" in failed.stderr
-    assert path.read_text("utf-8") == "before"
-    assert sorted(scene.folder.iterdir()) == before
-
-
-def test_a_link_to_the_output_stays_a_link(scene: Scene) -> None:
-    target, link = scene.put("target.csv", "before"), scene.folder / "link.csv"
-    link.symlink_to(target)
-    assert scene.run("decide joins", "-o", link).exit_code == 0
-    assert link.is_symlink()
-    assert target.read_text("utf-8").startswith("row,")
-
-
-def test_the_output_replaces_no_input(scene: Scene) -> None:
-    before = scene.roster.read_bytes(), scene.database.read_bytes()
-    assert scene.run("decide joins", "-o", scene.roster).exit_code == 2
-    assert scene.run("preview", "-o", scene.database).exit_code == 2
-    assert (scene.roster.read_bytes(), scene.database.read_bytes()) == before
-
-
 # How they end.
 
 
@@ -256,24 +152,6 @@ def test_exit_codes(scene: Scene, command: str, words: list[str], code: int, sai
     assert (ended.exit_code, ended.stdout) == (code, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.output
-
-
-@pytest.mark.parametrize("command", ["decide joins", "decide ejections", "preview"])
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["--json", "--csv"], 2),
-        (["--json", "-o", "x.json"], 2),
-        (["-o", "x.txt"], 2),
-        (["-o", "-"], 2),
-        (["-o", "no/such/folder/x.csv"], 3),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_exit_codes_of_output(scene: Scene, command: str, words: list[str], code: int) -> None:
-    ended = scene.run(command, *words)
-    assert (ended.exit_code, ended.stdout) == (code, "")
-    assert ended.stderr
 
 
 @pytest.mark.parametrize("row", ["0", "-1", "10", "1.5", "x", "1e3", "9" * 30, "٣", "999999999999"])
@@ -439,29 +317,10 @@ def test_a_terminal_is_not_overflowed(scene: Scene, columns: int) -> None:
     assert plan in on_terminal(*scene.words("preview"), columns=columns, NO_COLOR="1")
 
 
-def test_long_cells_are_whole_on_lines_of_their_own(scene: Scene) -> None:
-    meeting, person = "m" * 70, "p" * 60
-    path = scene.put("long.csv", f"participant,address,meeting,account\n{person},1.3.2.3,{meeting},z\nq,1.3.2.3,m1,z\n")
-    shown = on_terminal(*scene.words("decide joins", "--reveal", "x", roster=path), NO_COLOR="1")
-    assert max(map(len, shown.splitlines())) <= 80
-    assert meeting in shown
-    assert person in shown
-    piped = scene.run("decide joins", "--reveal", "x", roster=path).stdout.splitlines()
-    assert len(piped) == 3
-    assert piped[0].index("cause") == piped[2].index("cn-1")
-
-
 def test_a_sentence_is_wrapped_for_a_terminal_between_words(scene: Scene) -> None:
     shown = on_terminal(*scene.words("explain"), NO_COLOR="1")
     assert len(shown.splitlines()) > 2
     assert " ".join(shown.split()) == scene.run("explain").stdout.strip()
-
-
-def test_colour_is_for_terminals_that_want_it(scene: Scene) -> None:
-    shown = on_terminal(*scene.words("decide joins"))
-    assert "\033[31mdeny" in shown
-    assert "\033" not in on_terminal(*scene.words("decide joins"), NO_COLOR="1")
-    assert b"\033" not in shell(*scene.words("decide joins")).stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -511,14 +370,3 @@ def test_the_same_input_gives_the_same_bytes(scene: Scene) -> None:
     for command in COMMANDS:
         first, second = (shell(*scene.words(command, "--json")) for _ in range(2))
         assert (first.returncode, first.stdout) == (0, second.stdout)
-
-
-def test_rows_without_an_answer_need_neither_pyarrow_nor_a_frame(scene: Scene) -> None:
-    program = (
-        "import sys\nfrom regionfast.cli import main\n"
-        "try: main(sys.argv[1:])\n"
-        "finally: print(*sorted({'pyarrow', 'polars', 'pandas', 'duckdb', 'rich'} & set(sys.modules)), file=sys.stderr)"
-    )
-    words = scene.words("decide joins", "--quiet")
-    ended = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, check=True, timeout=60)
-    assert ended.stderr == b"\n"

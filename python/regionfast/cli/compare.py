@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -32,13 +32,13 @@ COLUMNS = ("address", "addresses", "ip", "ip_address")
 @click.option(
     "--sample",
     metavar="FILE",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=options.INPUT,
     help="Count these addresses, not the whole space: one a line, or a column of a CSV; `-` is stdin.",
 )
 @click.option("--column", metavar="NAME", help=f"That column.  [default: {', '.join(COLUMNS)}]")
 @options.as_json
 @options.quiet
-def compare(
+def command(
     a: Path,
     b: Path,
     level: Literal["country", "subdivision"] | None,
@@ -77,7 +77,8 @@ def compare(
 def addresses(sample: Path, column: str | None) -> list[str]:
     """The addresses of a sample as they stand there: text that is none is counted as left out."""
     try:
-        with click.open_file(str(sample), encoding="utf-8-sig", errors="backslashreplace") as lines:
+        with options.stdin() if str(sample) == "-" else sample.open("rb") as file:
+            lines = io.TextIOWrapper(file, "utf-8-sig", "backslashreplace")
             return list(cells(csv.reader(lines), column))
     except OSError as error:
         raise Failure(f"{sample}: cannot be read: {error.strerror or error}", USAGE) from None
@@ -156,7 +157,7 @@ def disagreements(found: Comparison) -> list[str]:
 
 def cut(code: str) -> str:
     """A region that fits its column."""
-    text = terminal.printable(code).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
+    text = terminal.encodable(terminal.printable(code))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 

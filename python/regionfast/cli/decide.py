@@ -7,7 +7,8 @@ from typing import Unpack
 
 import click
 
-from regionfast.cli import options, rosters, terminal
+from regionfast.cli import options, rosters, rows, terminal
+from regionfast.cli.exits import refusals
 
 
 @click.group(no_args_is_help=False)
@@ -18,8 +19,8 @@ def command() -> None:
 @command.command()
 @rosters.inputs
 @rosters.reveal
-@rosters.output
-@rosters.as_csv
+@rows.output
+@rows.as_csv
 @options.as_json
 @options.quiet
 def joins(
@@ -47,8 +48,8 @@ def joins(
       regionfast decide joins joiners.csv --policy policy.toml
       regionfast decide joins joiners.parquet --policy policy.toml -o out.parquet
     """
-    form = rosters.Form.of(output, given, as_json=as_json, as_csv=as_csv)
-    with rosters.refusals():
+    form = rows.Form.of(output, given, as_json=as_json, as_csv=as_csv)
+    with refusals():
         from regionfast import decide_joins
 
         opened = rosters.opened(given, quiet=quiet)
@@ -57,22 +58,22 @@ def joins(
     named = rosters.named(opened.roster, None, reveal)
     columns = {
         "row": named.pop("row"),
-        "effect": rosters.effects(decisions.effect),
-        "reason": rosters.reasons(decisions.reason),
+        "effect": rows.effects(decisions.effect),
+        "reason": rows.reasons(decisions.reason),
         "region": decisions.region,
         "meeting": opened.roster.meetings,
         "cause": decisions.cause,
         **named,
     }
-    rosters.write(form, columns, rosters.head(decisions, reveal), as_lines=True, revealed=reveal)
+    rows.write(form, columns, rosters.head(decisions, reveal), as_lines=True, revealed=reveal)
 
 
 @command.command()
 @rosters.inputs
 @rosters.by
 @rosters.reveal
-@rosters.output
-@rosters.as_csv
+@rows.output
+@rows.as_csv
 @options.as_json
 @options.quiet
 def ejections(
@@ -98,8 +99,8 @@ def ejections(
       regionfast decide ejections zoom.csv --format participants --zone UTC \\
           --policy policy.toml --by staff-meeting --json
     """
-    form = rosters.Form.of(output, given, as_json=as_json, as_csv=as_csv)
-    with rosters.refusals():
+    form = rows.Form.of(output, given, as_json=as_json, as_csv=as_csv)
+    with refusals():
         from regionfast import plan_ejections
 
         opened = rosters.opened(given, quiet=quiet)
@@ -107,15 +108,15 @@ def ejections(
     rosters.say(plan, reveal, quiet=quiet)
     would = f"{len(plan):,} of {len(opened.roster):,} connections" if plan else "nobody is touched"
     terminal.notes([f"plan by {plan.by}: {would}, hash {plan.hash}"], quiet=quiet)
-    rows = plan.rows
-    named = rosters.named(opened.roster, rows.indices, reveal)
+    planned = plan.rows
+    named = rosters.named(opened.roster, planned.indices, reveal)
     columns = {
         "row": named.pop("row"),
-        "effect": rosters.effects(rows.effect),
-        "reason": rosters.reasons(plan.reason[rows.indices]),
-        "region": rows.region,
-        "meeting": rows.meeting,
+        "effect": rows.effects(planned.effect),
+        "reason": rows.reasons(plan.reason[planned.indices]),
+        "region": planned.region,
+        "meeting": planned.meeting,
         **named,
     }
     head = {"by": plan.by, "hash": plan.hash, **rosters.head(plan, reveal)}
-    rosters.write(form, columns, head, as_lines=False, revealed=reveal)
+    rows.write(form, columns, head, as_lines=False, revealed=reveal)

@@ -7,8 +7,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import click
 
@@ -45,13 +44,11 @@ def free_threaded() -> bool:
 @options.as_json
 @options.quiet
 def command(
-    database: Path | None,
-    level: Literal["country", "subdivision"] | None,
-    overrides: Path | None,
     threads: int | None,
     *,
     as_json: bool,
     quiet: bool,
+    **given: Unpack[options.Given],
 ) -> None:
     """Say what is installed, what a batch will use, and whether the table is sound and of what age.
 
@@ -65,7 +62,7 @@ def command(
     forced = os.environ.get(KERNEL_VARIABLE)
     info, refused = None, None
     try:
-        info = options.open_table(database, quiet=quiet, level=level, overrides=overrides).info
+        info = options.opened(given, quiet=quiet).info
     except click.ClickException as error:
         refused = error
     if as_json:

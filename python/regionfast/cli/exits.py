@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
 from regionfast.cli.terminal import printable
+from regionfast.errors import DeploymentError, PlanRefused, PolicyError, RosterError
 
 FALSE = 1
 """The condition that was asked for is false."""
@@ -22,6 +25,8 @@ INCOMPLETE = 3
 """The output, or a part of the input, is missing."""
 DATABASE = 4
 """The database cannot be used."""
+REFUSED = 5
+"""Refused for safety."""
 INTERRUPTED = 130
 """What a shell says of a process that SIGINT ended."""
 
@@ -58,6 +63,30 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         discard_output()
         raise Failure(f"cannot write the output: {error.strerror or error}", INCOMPLETE) from None
+
+
+@contextmanager
+def refusals(*, as_json: bool = False) -> Iterator[None]:
+    """Turn what the library refuses into exits with a code. All that is wrong with a policy is told, one a line.
+
+    Args:
+        as_json: Print the problems of a policy as an object too, as `policy check` has its findings.
+    """
+    from regionfast.regions import RegionError  # a lookup starts without any regions
+
+    try:
+        yield
+    except (PolicyError, DeploymentError) as error:
+        if as_json:
+            found = [{"severity": "problem"} | asdict(problem) for problem in error.problems]
+            click.echo(json.dumps({"sound": False, "findings": found}))
+        for line in str(error).splitlines():
+            click.echo(f"Error: {printable(without_addresses(line))}", err=True)
+        raise click.exceptions.Exit(USAGE) from None
+    except (RosterError, RegionError) as error:  # a group of regions before there is any record of it
+        raise Failure(without_addresses(str(error)), USAGE) from None
+    except PlanRefused as error:
+        raise Failure(without_addresses(str(error)), REFUSED) from None
 
 
 def discard_output() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from regionfast.cli import options, rosters, terminal
+from regionfast.cli import options, rosters, rows, terminal
+from regionfast.cli.exits import refusals
 from regionfast.types import Effect, Reason
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(
       regionfast explain joiners.csv 12 --policy policy.toml
       regionfast explain present.csv 12 --policy policy.toml --by cn-1
     """
-    with rosters.refusals():
+    with refusals():
         from regionfast import decide_joins, plan_ejections
 
         opened = rosters.opened(given, quiet=quiet)
@@ -82,7 +82,7 @@ def command(
         return
     print_wrapped(sentence)
     if people:
-        pairs = [(name, rosters.visible(value)) for name, value in people.items()]
+        pairs = [(name, rows.visible(value)) for name, value in people.items()]
         click.echo(terminal.listing(pairs))
 
 
@@ -91,6 +91,4 @@ def print_wrapped(sentence: str) -> None:
     text = terminal.printable(sentence)
     limit = terminal.columns()
     lines = [text] if limit is None else textwrap.wrap(text, limit, break_long_words=False, break_on_hyphens=False)
-    # stderr escapes what its encoding lacks, stdout raises.
-    encoding = sys.stdout.encoding
-    click.echo("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+    click.echo(terminal.encodable("\n".join(lines)))

@@ -8,8 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import click
 
@@ -136,15 +135,12 @@ def batches(arguments: Iterable[str]) -> Iterator[list[str]]:
 
 def stdin_batches() -> Iterator[list[str]]:
     """The lines of stdin as they arrive: many at once from a file, few from a pipe that is being written."""
-    # Python leaves it `None` where the caller closed it.
-    if sys.stdin is None:
-        raise Failure("stdin is closed", USAGE)
-    stream = sys.stdin.buffer
+    stream = options.stdin()
     rest = b""
     begun = False
     while True:
         try:
-            chunk = stream.read1(CHUNK)  # type: ignore[union-attr]  # of `BufferedReader`, which it is
+            chunk = stream.read1(CHUNK)  # type: ignore[attr-defined]  # of `BufferedReader`, which it is
         except OSError as error:
             code = INCOMPLETE if begun else USAGE
             raise Failure(f"cannot read stdin: {error.strerror or error}", code) from None
@@ -174,13 +170,11 @@ def decoded(line: bytes) -> str:
 @options.quiet
 def command(
     addresses: tuple[str, ...],
-    database: Path | None,
-    level: Literal["country", "subdivision"] | None,
-    overrides: Path | None,
     threads: int | None,
     *,
     as_json: bool,
     quiet: bool,
+    **given: Unpack[options.Given],
 ) -> None:
     """Say what the table says of each ADDRESS, in the order given.
 
@@ -201,7 +195,7 @@ def command(
     """
     if addresses.count("-") > 1:
         raise click.UsageError("`-` can be given once")
-    table = options.open_table(database, quiet=quiet, level=level, overrides=overrides)
+    table = options.opened(given, quiet=quiet)
     found = (list(rows(table, batch, threads)) for batch in batches(addresses))
     if as_json:
         write(found, json_line, quiet=quiet)

@@ -3,74 +3,32 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from regionfast.cli import claims, options, terminal
-from regionfast.cli.exits import FALSE, USAGE, Failure
-from regionfast.errors import DeploymentError, PlanRefused, PolicyError
+from regionfast.cli.exits import FALSE, USAGE, Failure, refusals
+from regionfast.errors import PlanRefused, PolicyError
 from regionfast.policy import Deployment, Finding, Policy
 from regionfast.policy.cases import Case, read_cases
 from regionfast.policy.document import read
+from regionfast.regions import RegionError
 from regionfast.types import Effect, Reason
 
 if TYPE_CHECKING:
     from regionfast import Table
-
-REFUSED = 5
-"""Refused for safety."""
-
-
-def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """A time with its offset, ISO 8601 as Python reads it."""
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter("write a time such as 2020-06-04T00:00:00Z") from None
-    if found.utcoffset() is None:
-        raise click.BadParameter("the time has no offset from UTC: write `Z` or one such as `+08:00` after it")
-    return found
-
-
-deployment_option = click.option(
-    "--deployment",
-    metavar="FILE",
-    type=options.FILE,
-    help="The operator's file: issuers and jurisdictions.  [default: none, orders are advisory]",
-)
-
-
-@contextmanager
-def one_error_a_line(*, as_json: bool = False) -> Iterator[None]:
-    """End with exit code 2 and all that is wrong with a file, for programs also on stdout."""
-    try:
-        yield
-    except (PolicyError, DeploymentError) as error:
-        if as_json:
-            found = [{"severity": "problem"} | asdict(problem) for problem in error.problems]
-            click.echo(json.dumps({"sound": False, "findings": found}))
-        for line in str(error).splitlines():
-            click.echo(f"Error: {terminal.printable(line)}", err=True)
-        raise click.exceptions.Exit(USAGE) from None
 
 
 def text_of(path: Path) -> tuple[str, str]:
     """The text of a file or, for `-`, of stdin, and what errors call it."""
     if str(path) != "-":
         return read(path, PolicyError), str(path)
-    if sys.stdin is None:  # what Python leaves where the caller closed it
-        raise Failure("stdin is closed", USAGE)
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig"), "stdin"
+        return options.stdin().read().decode("utf-8-sig"), "stdin"
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"cannot read stdin: {error}", USAGE) from None
 
@@ -89,8 +47,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("file", type=options.FILE)
-@deployment_option
-@click.option("--at", metavar="TIME", callback=moment, help="Judge dates and groups as of then.  [default: now]")
+@options.deployment
+@options.at("Judge dates and groups as of then.  [default: now]")
 @options.table_options
 @options.as_json
 @options.quiet
@@ -98,12 +56,10 @@ def check(
     file: Path,
     deployment: Path | None,
     at: datetime | None,
-    database: Path | None,
-    level: Literal["country", "subdivision"] | None,
-    overrides: Path | None,
     *,
     as_json: bool,
     quiet: bool,
+    **given: Unpack[options.Given],
 ) -> None:
     """Read FILE and say all that is wrong with it, or else what its author should know.
 
@@ -117,10 +73,10 @@ def check(
       regionfast policy check policy.toml --deployment deployment.toml
       regionfast policy check policy.toml --database city.mmdb --level subdivision
     """
-    at = at or datetime.now(UTC)
-    with one_error_a_line(as_json=as_json):
+    at = at or datetime.now(UTC).replace(microsecond=0)
+    with refusals(as_json=as_json):
         policy = load(file, deployment)
-    table = options.open_table(database, quiet=quiet, level=level, overrides=overrides)
+    table = options.opened(given, quiet=quiet)
     found = policy.findings(at, table)
     problems = [finding for finding in found if finding.severity == "problem"]
     for problem in problems:
@@ -143,7 +99,7 @@ def in_words(
         ("policy", str(file)),
         ("sound", "yes" if sound else "no"),
         ("revision", policy.revision),
-        ("orders", f"{len(policy.orders)}, {in_force} in force at {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"),
+        ("orders", f"{len(policy.orders)}, {in_force} in force at {options.written(at)}"),
         ("rules", f"{len(policy.rules)}"),
         ("corrections", f"{len(policy.corrections)}"),
         ("exemptions", f"{len(policy.exemptions)}"),
@@ -158,7 +114,7 @@ def as_object(policy: Policy, at: datetime, found: tuple[Finding, ...], table: T
         "sound": all(finding.severity != "problem" for finding in found),
         "revision": policy.revision,
         "advisory": policy.is_advisory,
-        "at": at.astimezone(UTC).isoformat(),
+        "at": options.written(at),
         "orders": len(policy.orders),
         "in_force": [order.id for order in policy.orders if order.is_in_force(at)],
         "rules": len(policy.rules),
@@ -172,7 +128,7 @@ def as_object(policy: Policy, at: datetime, found: tuple[Finding, ...], table: T
 @command.command()
 @click.argument("file", type=options.FILE)
 @click.argument("cases", type=options.FILE)
-@deployment_option
+@options.deployment
 @options.table_options
 @options.as_json
 @options.quiet
@@ -180,12 +136,10 @@ def test(
     file: Path,
     cases: Path,
     deployment: Path | None,
-    database: Path | None,
-    level: Literal["country", "subdivision"] | None,
-    overrides: Path | None,
     *,
     as_json: bool,
     quiet: bool,
+    **given: Unpack[options.Given],
 ) -> None:
     """Decide the CASES by the policy in FILE and say which are not as expected; exit code 1 then.
 
@@ -208,13 +162,13 @@ def test(
     """
     if str(file) == str(cases) == "-":
         raise click.UsageError("`-` can be given once")
-    with one_error_a_line():
+    warnings: dict[str, None] = {}  # each once, in the order that they come
+    with refusals():
         policy = load(file, deployment)
         text, source = text_of(cases)
         wanted = read_cases(text, entries=[entry.id for entry in policy.entries], source=source)
-    table = options.open_table(database, quiet=quiet, level=level, overrides=overrides)
-    warnings: dict[str, None] = {}  # each once, in the order that they come
-    failed = [found for case in wanted if (found := run(table, policy, case, warnings)) is not None]
+        table = options.opened(given, quiet=quiet)
+        failed = [found for case in wanted if (found := run(table, policy, case, warnings)) is not None]
     terminal.notes(warnings, quiet=quiet)
     if as_json:
         result: dict[str, object] = {"cases": len(wanted), "failed": [asdict(found) for found in failed]}
@@ -264,8 +218,8 @@ def run(table: Table, policy: Policy, case: Case, warnings: dict[str, None]) -> 
     )
     try:
         decisions = decide_joins(table, policy, roster, at=case.at)
-    except PlanRefused as error:
-        raise Failure(f"{case.name}: {error}", REFUSED) from None
+    except (PlanRefused, RegionError) as error:
+        raise type(error)(f"{case.name}: {error}") from None
     warnings |= dict.fromkeys(decisions.warnings)
     expected = {
         "effect": str(case.effect),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 import numpy as np
 
-from regionfast.cli import claims, options, rosters, terminal
+from regionfast.cli import claims, options, rosters, rows, terminal
+from regionfast.cli.exits import refusals
 from regionfast.meetings.columns import encode
 from regionfast.policy import Order
 
@@ -46,8 +47,8 @@ LET_IN: Final = {"elsewhere": "the table places them where the rule lets in"}
 @click.command()
 @rosters.inputs
 @rosters.by
-@rosters.output
-@rosters.as_csv
+@rows.output
+@rows.as_csv
 @options.as_json
 @options.quiet
 def command(
@@ -74,22 +75,22 @@ def command(
       regionfast preview present.csv --policy policy.toml --by cn-1 \\
           --at 2020-06-04T00:00:00Z --json
     """
-    form = rosters.Form.of(output, given, as_json=as_json, as_csv=as_csv)
-    with rosters.refusals():
+    form = rows.Form.of(output, given, as_json=as_json, as_csv=as_csv)
+    with refusals():
         from regionfast import plan_ejections
 
         opened = rosters.opened(given, quiet=quiet)
         plan = plan_ejections(opened.table, opened.policy, opened.roster, by=by, at=opened.at, witness=opened.witness)
-    counts = plan.preview()
+        counts = plan.preview()
     terminal.notes(counts.warnings, quiet=quiet)
     if form.kind == "table":
         click.echo(terminal.listing(in_words(plan, counts)))
         return
     whole = rosters.head(plan) | counts.to_dict()
     if form.kind == "json":
-        rosters.send(form, [json.dumps(whole) + "\n"])
+        rows.send(form, [json.dumps(whole) + "\n"])
     else:
-        rosters.write(form, by_name(counts), whole, as_lines=False, revealed=None)
+        rows.write(form, by_name(counts), whole, as_lines=False, revealed=None)
 
 
 def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
@@ -100,12 +101,12 @@ def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
         yield "order", f"{entry.id} of {entry.issuer}, for {', '.join(entry.regions)}"
         yield "law", entry.law
         yield "reference", entry.reference
-        yield "until", rosters.written(entry.end)
+        yield "until", options.written(entry.end)
     else:
         yield "rule", f"{entry.id} of {entry.account}: {entry.effect} {', '.join(entry.regions)}"
         yield "reason", entry.reason
     yield "hash", counts.hash
-    yield "at", rosters.written(plan.at)
+    yield "at", options.written(plan.at)
     yield "table", claims.source(info)
     yield "built", claims.built(info)
     if plan.witness is not None:
@@ -129,7 +130,7 @@ def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
     if isinstance(entry, Order):
         yield "outside", f"{counts.outside:,}: checked, all affected are inside by the database itself"
     else:
-        yield "elsewhere", "0: checked, only meetings of the rule's own account are affected"
+        yield "reach", "a rule has no territory: checked, only meetings of the rule's own account are affected"
 
 
 def listed(name: str, counts: Mapping[str, int], shown: int = SHOWN) -> Iterable[tuple[str, str]]:
@@ -146,21 +147,22 @@ def more(count: int, shown: int) -> list[str]:
     return [f"and {count - shown:,} more, see --json"] if count > shown else []
 
 
-def by_name(counts: Preview) -> dict[str, rosters.Column]:
+def by_name(counts: Preview) -> dict[str, rows.Column]:
     """All counts as rows."""
-    rows: list[tuple[str, str | None, int]] = [
+    found: list[tuple[str, str | None, int]] = [
         ("present", None, counts.present),
         ("in-scope", None, counts.in_scope),
         ("affected", None, counts.affected),
-        ("outside", None, counts.outside),
     ]
+    if counts.outside is not None:
+        found.append(("outside", None, counts.outside))
     parts = {"effect": counts.effects, "region": counts.regions, "meeting": counts.meetings, "kept": counts.kept}
-    rows += [(what, name, count) for what, part in parts.items() for name, count in part.items()]
+    found += [(what, name, count) for what, part in parts.items() for name, count in part.items()]
     if counts.hosts is not None:
-        rows.append(("hosts", None, counts.hosts))
-    rows += [("without-host", meeting, counts.meetings[meeting]) for meeting in counts.without_host or ()]
+        found.append(("hosts", None, counts.hosts))
+    found += [("without-host", meeting, counts.meetings[meeting]) for meeting in counts.without_host or ()]
     return {
-        "what": encode([what for what, _, _ in rows], "what"),
-        "name": encode([name for _, name, _ in rows], "name"),
-        "connections": np.array([count for _, _, count in rows], np.int64),
+        "what": encode([what for what, _, _ in found], "what"),
+        "name": encode([name for _, name, _ in found], "name"),
+        "connections": np.array([count for _, _, count in found], np.int64),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import click
 
-from regionfast.cli import claims, options, terminal
-from regionfast.cli.compare import compare
+from regionfast.cli import claims, compare, options, terminal
 from regionfast.cli.exits import FALSE, INCOMPLETE, Failure
 
 
@@ -25,12 +25,10 @@ def command() -> None:
 @options.quiet
 def info(
     file: Path | None,
-    database: Path | None,
-    level: Literal["country", "subdivision"] | None,
-    overrides: Path | None,
     *,
     as_json: bool,
     quiet: bool,
+    **given: Unpack[options.Given],
 ) -> None:
     """Say what FILE is and claims: a database, a compiled table, or without FILE the bundled table.
 
@@ -39,9 +37,11 @@ def info(
       regionfast table info
       regionfast table info GeoLite2-City.mmdb --level subdivision --json
     """
-    if file and database:
-        raise click.UsageError("give FILE or --database, not both")
-    table = options.open_table(file or database, quiet=quiet, level=level, overrides=overrides)
+    if file is not None:
+        if given["database"] is not None:
+            raise click.UsageError("give FILE or --database, not both")
+        given["database"] = file
+    table = options.opened(given, quiet=quiet)
     if as_json:
         click.echo(json.dumps(claims.as_object(table.info)))
     else:
@@ -61,6 +61,9 @@ def info(
 @click.option("--registered", is_flag=True, help="Take the registered country where there is no other.")
 @options.overrides
 @click.option("--attribution", default="", metavar="TEXT", help="Credit that the database's licence asks for.")
+@click.option(
+    "--built-at", metavar="TIME", type=options.moment, help="When DATABASE was built, where it does not say: CSV."
+)
 @click.option("--no-unwrap", is_flag=True, help="Judge IPv4 inside IPv6 as the IPv6 address that it is in.")
 @click.option(
     "--nat64",
@@ -77,6 +80,7 @@ def build(
     field: tuple[str, ...],
     overrides: Path | None,
     attribution: str,
+    built_at: datetime | None,
     nat64: tuple[str, ...],
     *,
     registered: bool,
@@ -106,6 +110,7 @@ def build(
         unwrap=False if no_unwrap else None,
         nat64=nat64 or None,
         attribution=attribution,
+        built_at=built_at,
     )
     try:
         table.save(output)
@@ -174,4 +179,4 @@ def verify(file: Path, against: Path | None, *, as_json: bool, quiet: bool) -> N
         click.echo(terminal.listing([("file", str(file)), ("sound", "yes"), *claims.identity(found)]))
 
 
-command.add_command(compare)
+command.add_command(compare.command, "compare")

@@ -38,6 +38,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def encodable(text: str) -> str:
+    """The text with escapes for what the encoding of stdout lacks: stderr escapes by itself, stdout raises."""
+    return text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
+
+
 def listing(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values in two columns, one line each; long values are broken for a terminal only."""
     rows = [(name, printable(value)) for name, value in pairs if value.strip()]
@@ -53,8 +58,7 @@ def listing(pairs: Iterable[tuple[str, str]]) -> str:
         head = name.ljust(width)
         lines.append(f"{click.style(head, bold=True) if colour else head}  {parts[0]}")
         lines.extend(" " * (width + 2) + part for part in parts[1:])
-    # stderr escapes what its encoding lacks, stdout raises.
-    return "\n".join(lines).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
+    return encodable("\n".join(lines))
 
 
 class Progress:

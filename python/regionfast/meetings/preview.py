@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from regionfast.meetings.check import check_plan
 from regionfast.meetings.columns import TextColumn
+from regionfast.policy.model import Order
 from regionfast.types import Effect, Reason
 
 if TYPE_CHECKING:
@@ -32,12 +34,13 @@ class Preview:
     """Of these, in meetings that the order or rule reaches."""
     affected: int
     """Of these, in the plan."""
-    outside: int
-    """Of these, not positively inside by the base table; the checker has refused any plan where it is not 0."""
+    outside: int | None
+    """Of these, not verified once more, from the base table, to be inside the order's territory; anything but 0 is
+    refused. `None` for a rule, which has no territory."""
     effects: dict[str, int]
     """Of the plan's rows: how many would be ejected and held."""
     regions: dict[str, int]
-    """Of the plan's rows, by region as the table claims it, most first."""
+    """Of the plan's rows, by region as the table claims it, or `not located`, most first."""
     meetings: dict[str, int]
     """The same by meeting."""
     kept: dict[str, int]
@@ -54,7 +57,11 @@ class Preview:
 
 
 def preview(plan: Plan) -> Preview:
-    """Count. O(connections)."""
+    """Count, after the checker has verified the plan of an order once more. O(connections).
+
+    Raises:
+        PlanRefused: The plan is no longer the one that was verified.
+    """
     roster = plan.roster
     affected = plan.effect != Effect.KEEP
     in_scope = plan.reason != Reason.UNTOUCHED
@@ -76,8 +83,8 @@ def preview(plan: Plan) -> Preview:
         hash=plan.hash,
         present=len(roster),
         in_scope=int(np.count_nonzero(in_scope)),
-        affected=int(np.count_nonzero(affected)),
-        outside=0,  # `plan_ejections` gives no plan to anybody before the checker has found it so
+        affected=len(plan),
+        outside=len(plan) - check_plan(plan) if isinstance(plan.entry, Order) else None,
         effects=_most_first({str(effect): int(np.count_nonzero(plan.effect == effect)) for effect in _ACTING}),
         regions=_counts(plan.rows.region),
         meetings=_counts(plan.rows.meeting),
@@ -93,7 +100,8 @@ _ACTING: Final = (Effect.EJECT, Effect.HOLD)
 
 def _counts(column: TextColumn) -> dict[str, int]:
     counts: npt.NDArray[np.int64] = np.bincount(column.codes, minlength=len(column.values))
-    return _most_first({str(text): int(count) for text, count in zip(column.values, counts, strict=True)})
+    names = ("not located" if text is None else text for text in column.values)
+    return _most_first({name: int(count) for name, count in zip(names, counts, strict=True)})
 
 
 def _most_first(counts: dict[str, int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::Content;
-use crate::database::{Database, ReadOptions};
+use crate::database::{Database, LATEST, ReadOptions};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::level::Level;
@@ -30,6 +30,8 @@ pub struct Options {
     pub nat64: Option<Vec<Nat64Prefix>>,
     /// Credit to carry along.
     pub attribution: String,
+    /// When the database was built, seconds since 1970-01-01 UTC, for one that does not say it itself.
+    pub built_at: Option<u64>,
 }
 
 /// Opens a `.mmdb` or CSV database or a compiled table. The file is read into memory of our own, so that one
@@ -68,7 +70,19 @@ fn content(bytes: &[u8], options: &Options) -> Result<Content> {
     let level = options.level.unwrap_or(Level::Country);
     let unwrapping = Unwrapping::new(options.unwrap.unwrap_or(true), options.nat64.as_deref().unwrap_or_default())?;
     let read = ReadOptions { level, field: options.field.clone(), registered: options.registered };
-    Content::compile(Database::read(bytes, &read)?, level, unwrapping, &options.attribution)
+    let mut database = Database::read(bytes, &read)?;
+    if let Some(seconds) = options.built_at {
+        if database.about.built_at.is_some() {
+            return Err(Error::Option(
+                "`built_at` is for a database that does not say itself when it was built".into(),
+            ));
+        }
+        if seconds > LATEST {
+            return Err(Error::Option("`built_at` is a date beyond the year 9999".into()));
+        }
+        database.about.built_at = Some(seconds);
+    }
+    Content::compile(database, level, unwrapping, &options.attribution)
 }
 
 /// A compiled table with these options, as far as they can change after compiling.
@@ -78,6 +92,7 @@ fn compiled(content: Content, options: &Options) -> Result<Content> {
         Options { field, .. } if !field.is_empty() => Some("field"),
         Options { registered: true, .. } => Some("registered"),
         Options { attribution, .. } if !attribution.is_empty() => Some("attribution"),
+        Options { built_at: Some(_), .. } => Some("built_at"),
         _ => None,
     };
     if let Some(option) = settled {
@@ -159,6 +174,24 @@ mod tests {
             assert_eq!(again.content().digest, table.content().digest);
             assert_eq!(overridden.content().digest, table.content().digest);
         }
+    }
+
+    #[test]
+    fn a_date_for_a_database_without_one() {
+        let folder = Folder::new("dates");
+        let csv = folder.write("a.csv", b"1.0.0.0/8,US\n");
+        let mmdb = folder.write("b.mmdb", &small(6, 28).bytes());
+        let dated = |seconds| Options { built_at: Some(seconds), ..Options::default() };
+        let table = open(&csv, &dated(1_590_969_600)).unwrap();
+        assert_eq!(table.content().claims.built_at, Some(1_590_969_600));
+        assert_ne!(table.content().digest, open(&csv, &Options::default()).unwrap().content().digest);
+        let message = |path: &Path, seconds| open(path, &dated(seconds)).unwrap_err().to_string();
+        assert_eq!(message(&csv, LATEST + 1), "`built_at` is a date beyond the year 9999");
+        let says = "`built_at` is for a database that does not say itself when it was built";
+        assert_eq!(message(&mmdb, 1), says);
+        let compiled = folder.0.join("c.rft");
+        file::save(table.content(), &compiled).unwrap();
+        assert!(message(&compiled, 1).starts_with("`built_at` was settled when the table was compiled"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use regionfast_core::lookup::Kernel;
 use regionfast_core::open::{self, Options};
@@ -20,7 +22,7 @@ pub enum Field {
 
 /// Opens a database or a compiled table; see `regionfast.open`.
 #[pyfunction]
-#[pyo3(signature = (path, *, level=None, field=None, registered=false, overrides=None, unwrap=None, nat64=None, attribution=""))]
+#[pyo3(signature = (path, *, level=None, field=None, registered=false, overrides=None, unwrap=None, nat64=None, attribution="", built_at=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword-only options of one Python function")]
 pub fn open_table(
     py: Python<'_>,
@@ -32,20 +34,37 @@ pub fn open_table(
     unwrap: Option<bool>,
     nat64: Option<Vec<String>>,
     attribution: &str,
+    built_at: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Table> {
     let field = match field {
         None => Vec::new(),
         Some(Field::Path(path)) => vec![path],
         Some(Field::Paths(paths)) => paths,
     };
+    let built_at = built_at.map(seconds).transpose()?;
     let table = py.detach(|| {
         let level = level.map(str::parse).transpose()?;
         let nat64 = nat64.map(|texts| texts.iter().map(|text| text.parse()).collect()).transpose()?;
         let attribution = attribution.to_owned();
-        let options = Options { level, field, registered, overrides, unwrap, nat64, attribution };
+        let options = Options { level, field, registered, overrides, unwrap, nat64, attribution, built_at };
         open::open(&path, &options)
     });
     Table::new(py, table.map_err(|error| raised(py, &error))?, Some(path))
+}
+
+/// A `datetime` as seconds since 1970.
+fn seconds(built_at: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let py = built_at.py();
+    if built_at.call_method0(intern!(py, "utcoffset"))?.is_none() {
+        return Err(PyValueError::new_err(
+            "`built_at` has no offset: pass a time such as `datetime(2020, 6, 1, tzinfo=UTC)`",
+        ));
+    }
+    let seconds: f64 = built_at.call_method0(intern!(py, "timestamp"))?.extract()?;
+    if seconds < 0.0 {
+        return Err(PyValueError::new_err("`built_at` is a date before 1970"));
+    }
+    Ok(seconds as u64) // whole ones; a `datetime` ends with the year 9999
 }
 
 /// The kernels that this machine runs, slowest first.
