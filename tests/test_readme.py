@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import click
@@ -51,6 +52,7 @@ def test_commands_exist() -> None:
 def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, where the files that they name are."""
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", "examples")
     Path("addresses.txt").write_text("8.8.8.8\n2404:c800::1\n", encoding="utf-8")
     write_mmdb(Path("GeoLite2-City.mmdb"), {"8.0.0.0/8": country("US", None, "CA")}, kind="GeoLite2-City")
     for line in "\n".join(blocks("sh")).splitlines():

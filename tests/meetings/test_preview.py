@@ -23,6 +23,7 @@ regions = ["CN"]
 meetings = ["public"]
 from = 2020-06-01T00:00:00Z
 until = 2020-06-30T00:00:00Z
+join = "deny"
 present = "eject"
 [[rule]]
 id = "rule"

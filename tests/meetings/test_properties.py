@@ -15,8 +15,9 @@ import regionfast as rf
 from meetings import reference
 from meetings.reference import Connection
 from meetings.scene import Scene, roster_of
-from meetings.strategies import Play, corrections, overrides, plays, witnesses
+from meetings.strategies import MEETINGS, NETWORKS, Play, corrections, overrides, plays, witnesses
 from oracle import Oracle
+from regionfast.policy import Exemption
 
 NO_DATABASE = Oracle({})
 # To explain a failure opens thousands of tables, and the time limit ends it before anything is shown.
@@ -298,6 +299,33 @@ def test_overrides_never_enlarge_whom_an_order_reaches(play: Play, more: dict[st
     assert refused_by_orders(overridden) <= refused_by_orders(play)
     for order in play.policy.orders:
         assert ejected(overridden, order.id) <= ejected(play, order.id)
+
+
+STATES = ("US", "US-CA", "US-NY")
+
+
+@settings(max_examples=150, deadline=None, phases=PHASES)
+@given(
+    play=plays(least_orders=1),
+    networks=st.dictionaries(st.sampled_from(NETWORKS), st.sampled_from(STATES), min_size=2, max_size=5),
+    more=st.dictionaries(st.sampled_from(NETWORKS), st.sampled_from(STATES), min_size=1, max_size=3),
+)
+def test_overrides_never_take_anybody_out_of_an_exemption(
+    play: Play, networks: dict[str, str], more: dict[str, str]
+) -> None:
+    # Everybody is in the country of the order, and those in one state are exempt: what random plays seldom are.
+    orders = tuple(
+        replace(order, territory="US", regions=("US",), jurisdiction=None, exemptions=True)
+        for order in play.policy.orders
+    )
+    exemption = Exemption(meetings=MEETINGS, regions=("US-CA",), reason="drawn")
+    policy = replace(play.policy, orders=orders, exemptions=(exemption,), corrections=())
+    play = replace(play, networks=networks, overrides={}, witness=None, policy=policy)
+    overridden = replace(play, overrides=more)
+    assert refused_by_orders(overridden) <= refused_by_orders(play)
+    for order in orders:
+        assert ejected(overridden, order.id) <= ejected(play, order.id)
+    check_doors(overridden)
 
 
 @settings(max_examples=100, deadline=None, phases=PHASES)

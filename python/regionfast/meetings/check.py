@@ -9,12 +9,10 @@ and compares texts of codes. Common to both are the policy's plain values, the r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv6Network, ip_address
 from os import PathLike
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,7 +22,8 @@ from regionfast import regions
 from regionfast._lib import Table
 from regionfast.errors import PlanRefused
 from regionfast.meetings.columns import TextColumn
-from regionfast.policy.model import Entry, Order
+from regionfast.meetings.evidence import NOWHERE, RELAY, V4, V6, BaseData, DatabaseFile, Integers, Ranges, addresses_of
+from regionfast.policy.model import Entry, Exemption, Network, Order, Rule
 from regionfast.types import Effect
 
 if TYPE_CHECKING:
@@ -32,160 +31,20 @@ if TYPE_CHECKING:
     from regionfast.meetings.plan import Plan
     from regionfast.meetings.roster import Roster
 
-_Integers: TypeAlias = npt.NDArray[np.int64]
-
-V4: Final = 4
-V6: Final = 6
-
-NOWHERE: Final = ""
-"""What stands for an address that is not located."""
-RELAY: Final = "relay"
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Some addresses: `family` 4, 6, or less where there is none; each has its row in `v4` and in `v6`."""
-
-    family: npt.NDArray[np.uint8]
-    v4: npt.NDArray[np.uint32]
-    v6: npt.NDArray[np.uint8]
-    """`(n, 16)`, network order; zeros where the family is another."""
-
-
-class BaseData(Protocol):
-    """Where the checker has it from that an address is in a region."""
-
-    def codes(self, addresses: Addresses) -> tuple[Sequence[str], _Integers]:
-        """Different codes, or `RELAY` or `NOWHERE`, and for each address the number of its own."""
-        ...
-
-
-class Ranges:
-    """The ranges of a table, searched by halving."""
-
-    def __init__(self, table: Table) -> None:
-        """Takes the ranges, not the table's ways to find one."""
-        self._codes = [NOWHERE if region is None else str(region) for region in table.regions]
-        for slot in _RELAYS:
-            self._codes[slot] = RELAY
-        self._starts4, self._slots4 = table.boundaries(4)
-        starts6, self._slots6 = table.boundaries(6)
-        self._starts6 = _texts(starts6)
-        nat64 = [_nat64(IPv6Network(prefix)) for prefix in (*table.info.nat64, "64:ff9b::/96")]
-        self._zones = (*_ZONES, *nat64) if table.info.unwrap else ()
-
-    def codes(self, addresses: Addresses) -> tuple[Sequence[str], _Integers]:
-        """See `BaseData`."""
-        found = np.zeros(len(addresses.family), np.int64)
-        v4 = addresses.v4.copy()
-        by_v4 = addresses.family == V4
-        v6 = np.flatnonzero(addresses.family == V6)
-        if len(v6):
-            inside, is_wrapped = self.unwrapped(addresses.v6[v6])
-            v4[v6[is_wrapped]] = inside[is_wrapped]
-            by_v4[v6[is_wrapped]] = True
-            rest = v6[~is_wrapped]
-            at = np.searchsorted(self._starts6, _texts(addresses.v6[rest]), "right") - 1
-            found[rest] = self._slots6[at]
-        rows = np.flatnonzero(by_v4)
-        found[rows] = self._slots4[np.searchsorted(self._starts4, v4[rows], "right") - 1]
-        return self._codes, found
-
-    def unwrapped(self, v6: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """IPv4 inside IPv6 as RFC 4291, 3056, 4380 and 6052 put it there, and where there is any."""
-        inside = np.zeros(len(v6), np.uint32)
-        there = np.zeros(len(v6), np.bool_)
-        octets = v6.astype(np.uint32)
-        for prefix, places, flip in self._zones:
-            rows = np.flatnonzero((v6[:, : len(prefix)] == np.frombuffer(prefix, np.uint8)).all(1) & ~there)
-            for shift, place in zip((24, 16, 8, 0), places, strict=True):
-                inside[rows] |= (octets[rows, place] ^ np.uint32(flip)) << np.uint32(shift)
-            there[rows] = True
-        return inside, there
-
-
-_RELAYS: Final = (5, 7)
-"""The slots of relays, by the database and by an override, in every table for ever."""
-
-_Zone: TypeAlias = tuple[bytes, tuple[int, ...], int]
-"""The octets that it begins with, the places of the octets of the IPv4 address, and what flips the bits of these."""
-
-_ZONES: Final[tuple[_Zone, ...]] = (
-    (bytes(10) + b"\xff\xff", (12, 13, 14, 15), 0),
-    (b"\x20\x02", (2, 3, 4, 5), 0),
-    (b"\x20\x01\0\0", (12, 13, 14, 15), 0xFF),
-)
-"""Mapped, 6to4, Teredo."""
-
-
-def _nat64(prefix: IPv6Network) -> _Zone:
-    length = prefix.prefixlen // 8
-    # Octet 8 is left out, RFC 6052 section 2.2.
-    return (
-        prefix.network_address.packed[:length],
-        tuple(place for place in range(length, 16) if place != _OCTET_U)[:4],
-        0,
-    )
-
-
-_OCTET_U: Final = 8
-
-
-class DatabaseFile:
-    """A MaxMind database, read by the `maxminddb` package, address by address."""
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        """Needs `maxminddb`, which regionfast itself does not."""
-        import maxminddb
-
-        self._reader = maxminddb.open_database(path)
-
-    def codes(self, addresses: Addresses) -> tuple[Sequence[str], _Integers]:
-        """See `BaseData`. Special-purpose addresses are nowhere, whatever the file says."""
-        codes: dict[str, int] = {NOWHERE: 0}
-        found = [codes.setdefault(self._code(addresses, row), len(codes)) for row in range(len(addresses.family))]
-        return tuple(codes), np.array(found, np.int64)
-
-    def _code(self, addresses: Addresses, row: int) -> str:
-        family = int(addresses.family[row])
-        if family == V4:
-            address = ip_address(int(addresses.v4[row]))
-        elif family == V6:
-            whole = ip_address(addresses.v6[row].tobytes())
-            teredo = getattr(whole, "teredo", None)
-            inside = whole.ipv4_mapped or whole.sixtofour or (teredo and teredo[1])  # type: ignore[union-attr]
-            address = inside or whole
-        else:
-            return NOWHERE
-        if not address.is_global:
-            return NOWHERE
-        record = self._reader.get(address)
-        if not isinstance(record, dict):
-            return NOWHERE
-        country = record.get("country_code") or _nested(record, "country")
-        if not isinstance(country, str):
-            return NOWHERE
-        part = record.get("subdivisions")
-        first = part[0].get("iso_code") if isinstance(part, list) and part and isinstance(part[0], dict) else None
-        return f"{country}-{first}" if isinstance(first, str) else country
-
-
-def _nested(record: dict[str, object], key: str) -> object:
-    value = record.get(key)
-    return value.get("iso_code") if isinstance(value, dict) else value
-
+_Bools: TypeAlias = npt.NDArray[np.bool_]
 
 Evidence: TypeAlias = "Table | BaseData | str | PathLike[str] | None"
-"""What to check against: a table (its base), base data, or the path of an .mmdb; `None`: the base of the table that
-decided."""
+"""What orders are checked against: a table (its base), base data, or the path of an .mmdb; `None`: the base of the
+table that decided."""
 
 
 def check_joins(decisions: Decisions, evidence: Evidence = None) -> int:
     """Verify every connection that is not admitted.
 
-    Of an order: that it is in force, reaches the meeting, asks for no less than the effect, and that the base data
-    places at least one address of the connection inside its regions and none elsewhere. Of a rule: that the meeting is
-    its account's, and among those it lists.
+    Of all: that the order or rule which is named reaches the meeting, asks for no less than the effect, and is in
+    force; that no exemption excuses the connection. Of an order: that the base data, the table with its overrides, and
+    the witness where there is one, each place at least one address inside its regions and none elsewhere, and that no
+    correction matches. Of a rule: that table and corrections together bear out what it claims.
 
     Returns:
         How many connections were verified.
@@ -220,20 +79,21 @@ def _check(
     touched = np.flatnonzero(effect != int(untouched))  # NumPy is slow with an `IntEnum`
     if not len(touched):
         return 0
-    used = cause.codes[touched].astype(np.int64)
+    effects, used = effect[touched], cause.codes[touched].astype(np.int64)
     entries = checked.policy.entries
     cited = {number: _entry(entries, number, cause.values[number]) for number in _different(used)}
-    _check_effects(touched, effect[touched], used, cited, at, most)
-    _check_meetings(touched, used, cited, roster)
+    _check_effects(touched, effects, used, cited, at, most)
+    sound = {number: entry for number, entry in cited.items() if entry is not None}
+    _check_meetings(touched, used, sound, roster)
     is_order = np.zeros(len(cause.values), np.bool_)
-    is_order[[number for number, entry in cited.items() if isinstance(entry, Order)]] = True
+    is_order[[number for number, entry in sound.items() if isinstance(entry, Order)]] = True
     by_order = is_order[used]
-    rows = touched[by_order]
-    if len(rows):
-        addresses, starts = _addresses(roster, rows)
-        for name, data in _all_data(checked, evidence):
-            _check_places(rows, used[by_order], cited, at, addresses, starts, data, name)
-        _check_corrections(rows, checked, addresses, starts)
+    if by_order.any():
+        orders = {number: entry for number, entry in sound.items() if isinstance(entry, Order)}
+        _check_orders(_Some(checked, touched[by_order]), used[by_order], orders, evidence)
+    if not by_order.all():
+        rules = {number: entry for number, entry in sound.items() if isinstance(entry, Rule)}
+        _check_rules(_Some(checked, touched[~by_order]), used[~by_order], rules, effects[~by_order])
     return len(touched)
 
 
@@ -245,14 +105,14 @@ def _entry(entries: Sequence[Entry], number: int, name: str | None) -> Entry | N
 
 
 def _check_effects(
-    touched: _Integers,
-    effect: npt.NDArray[np.uint8],
-    used: _Integers,
-    cited: dict[int, Entry | None],
+    touched: Integers,
+    effects: npt.NDArray[np.uint8],
+    used: Integers,
+    cited: Mapping[int, Entry | None],
     at: datetime,
     most: _Most,
 ) -> None:
-    pairs = used * len(Effect) + effect
+    pairs = used * len(Effect) + effects
     for pair in _different(pairs):
         number, what = divmod(pair, len(Effect))
         why = _no_cause(cited[number], Effect(what), at, most)
@@ -284,15 +144,15 @@ def _most_inside(entry: Entry) -> Effect:
     return entry.present
 
 
-def _check_meetings(touched: _Integers, used: _Integers, cited: dict[int, Entry | None], roster: Roster) -> None:
+def _check_meetings(touched: Integers, used: Integers, cited: Mapping[int, Entry], roster: Roster) -> None:
     meetings = roster.meetings
     pairs = used * len(meetings.values) + meetings.codes[touched]
-    reached = {number: _Reach(entry, roster) for number, entry in cited.items() if entry is not None}
+    reached = {number: _Reach(entry, roster) for number, entry in cited.items()}
     for pair in _different(pairs):
         number, meeting = divmod(pair, len(meetings.values))
         if not reached[number].holds(meeting):
             row = int(touched[np.argmax(pairs == pair)])
-            raise _refuse(row, f"its meeting is none that {cited[number].id} reaches")  # type: ignore[union-attr]
+            raise _refuse(row, f"its meeting is none that {cited[number].id} reaches")
 
 
 class _Reach:
@@ -333,74 +193,236 @@ def _name(column: TextColumn | None, of_meeting: npt.NDArray[np.int32] | None, m
     return None if column is None or of_meeting is None else column.values[of_meeting[meeting]]
 
 
-def _check_places(
-    rows: _Integers,
-    used: _Integers,
-    cited: dict[int, Entry | None],
-    at: datetime,
-    addresses: Addresses,
-    starts: _Integers | None,
-    data: BaseData,
-    name: str,
-) -> None:
-    codes, found = data.codes(addresses)
-    of_address = used if starts is None else np.repeat(used, np.diff(starts))
-    pairs = of_address * len(codes) + found
-    different = _different(pairs)
-    said = np.zeros(max(different) + 1, np.uint8)
-    for pair in different:
-        number, code = divmod(pair, len(codes))
-        order = cited[number]
-        assert isinstance(order, Order)  # the caller sorted the rules out
-        said[pair] = (
-            _NOTHING if codes[code] == NOWHERE else _INSIDE if is_inside(codes[code], order, at) else _ELSEWHERE
-        )
-    said_of_address = said[pairs]
-    inside = _any(said_of_address == _INSIDE, starts)
-    elsewhere = _any(said_of_address == _ELSEWHERE, starts)
-    for wrong, why in (
-        (~inside, f"{name} places none of its addresses inside"),
-        (elsewhere, f"{name} places one of its addresses elsewhere, or it is a relay"),
-    ):
+INSIDE: Final = 1
+ELSEWHERE: Final = 2
+UNDECIDED: Final = 4
+RELAYED: Final = 8
+
+_Said: TypeAlias = npt.NDArray[np.uint8]
+"""By connection, which of these are true of its addresses."""
+
+
+class _Some:
+    """Some connections that would be touched, with their addresses and what corrects these."""
+
+    def __init__(self, checked: Decisions | Plan, rows: Integers) -> None:
+        self.checked = checked
+        self.rows = rows
+        self.addresses, self.starts = addresses_of(checked.roster, rows)
+        self.correction = self._corrections()
+        """By address the first matching correction; `None` where none matches any."""
+
+    def by_address(self, of_connection: Integers) -> Integers:
+        """What is true of a connection, for each of its addresses."""
+        return of_connection if self.starts is None else np.repeat(of_connection, np.diff(self.starts))
+
+    def any(self, of_address: _Bools) -> _Bools:
+        """By connection, whether something is true of any of its addresses."""
+        return of_address if self.starts is None else np.logical_or.reduceat(of_address, self.starts[:-1])
+
+    def said(
+        self, data: BaseData, keys: Integers, judge: Callable[[int, str], int], *, corrected: bool = False
+    ) -> _Said:
+        """What data says of each connection, as an entry sees it.
+
+        Args:
+            data: Where addresses are.
+            keys: By connection the number of the entry.
+            judge: What a code is to the entry of a number.
+            corrected: Whether corrections take the place of what the data says.
+        """
+        codes, found = data.codes(self.addresses)
+        if corrected and self.correction is not None:
+            corrections = self.checked.policy.corrections
+            found = np.where(self.correction < len(corrections), len(codes) + self.correction, found)
+            codes = (*codes, *(correction.region or NOWHERE for correction in corrections))
+        pairs = self.by_address(keys) * len(codes) + found
+        different = _different(pairs)
+        table = np.zeros(max(different) + 1, np.uint8)
+        for pair in different:
+            key, code = divmod(pair, len(codes))
+            if codes[code] != NOWHERE:
+                table[pair] = RELAYED if codes[code] == RELAY else judge(key, codes[code])
+        said = table[pairs]
+        return said if self.starts is None else np.bitwise_or.reduceat(said, self.starts[:-1])
+
+    def is_in(self, networks: Iterable[Network]) -> _Bools:
+        """By address, whether it lies in a network, as it is shown or by the IPv4 address that it wraps."""
+        addresses = self.addresses
+        inside, is_wrapped = _ranges(self.checked.table).unwrapped(addresses.v6)
+        is_wrapped &= addresses.family == V6
+        v4 = np.where(is_wrapped, inside, addresses.v4)
+        is_v4 = is_wrapped | (addresses.family == V4)
+        found = np.zeros(len(v4), np.bool_)
+        for network in networks:
+            if network.version == V4:
+                found |= is_v4 & (v4 & np.uint32(int(network.netmask)) == int(network.network_address))
+            else:
+                mask = np.frombuffer(network.netmask.packed, np.uint8)
+                first = np.frombuffer(network.network_address.packed, np.uint8)
+                found |= (addresses.family == V6) & (addresses.v6 & mask == first).all(1)
+        return found
+
+    def _corrections(self) -> Integers | None:
+        corrections = self.checked.policy.corrections
+        participants = self.checked.roster.participants
+        found = np.full(len(self.addresses.family), len(corrections))
+        for number in reversed(range(len(corrections))):
+            correction = corrections[number]
+            named = [participants.index[name] for name in correction.participants if name in participants.index]
+            if named:
+                found[self.by_address(np.isin(participants.codes[self.rows], named).astype(np.int64)) != 0] = number
+            if correction.networks:
+                found[self.is_in(correction.networks)] = number
+        return None if (found == len(corrections)).all() else found
+
+    def exempt(self, exemption: Exemption) -> _Bools:
+        """By connection, whether an exemption names it; its regions are another question."""
+        roster = self.checked.roster
+        found = np.zeros(len(self.rows), np.bool_)
+        for name in ("participants", "roles", "meetings", "series", "accounts"):
+            column: TextColumn | None = getattr(roster, name)
+            if column is not None and getattr(exemption, name):
+                codes = [column.index[text] for text in getattr(exemption, name) if text in column.index]
+                found |= np.isin(column.codes[self.rows], codes)
+        return found | self.any(self.is_in(exemption.networks)) if exemption.networks else found
+
+    def refuse(self, wrong: _Bools, why: Callable[[int], str]) -> None:
+        """Refuse all, where anything is wrong with one of them."""
         if wrong.any():
-            at_row = int(np.argmax(wrong))
-            raise _refuse(int(rows[at_row]), f"{why}, and {cited[int(used[at_row])].id} acts on it")  # type: ignore[union-attr]
+            first = int(np.argmax(wrong))
+            raise _refuse(int(self.rows[first]), why(first))
 
 
-_NOTHING: Final = 0
-_INSIDE: Final = 1
-_ELSEWHERE: Final = 2
+def _check_orders(some: _Some, used: Integers, orders: Mapping[int, Order], evidence: Evidence) -> None:
+    at = some.checked.at
+
+    def judge(number: int, code: str) -> int:
+        return INSIDE if is_inside(code, orders[number], at) else ELSEWHERE
+
+    for name, data in _all_data(some.checked, evidence):
+        said = some.said(data, used, judge)
+        for wrong, what in (
+            (said & INSIDE == 0, "places none of its addresses inside"),
+            (said != INSIDE, "places one of its addresses elsewhere, or it is a relay"),
+        ):
+            some.refuse(wrong, lambda first: f"{name} {what}, and {orders[int(used[first])].id} acts on it")  # noqa: B023
+    if some.correction is not None:
+        none = len(some.checked.policy.corrections)
+        some.refuse(some.any(some.correction < none), lambda _: "a correction of the policy says that it is not there")
+    heeds = np.isin(used, [number for number, order in orders.items() if order.exemptions])
+    if heeds.any():
+        _check_exemptions(some, heeds, of_orders=True)
+
+
+def _check_rules(some: _Some, used: Integers, rules: Mapping[int, Rule], effects: npt.NDArray[np.uint8]) -> None:
+    at, groups = some.checked.at, some.checked.policy.groups
+    named = {number: _Named(rule.regions, groups, at) for number, rule in rules.items()}
+
+    def judge(number: int, code: str) -> int:
+        return named[number].relation(code)
+
+    said = some.said(_ranges(some.checked.table), used, judge, corrected=True)
+    allows = np.isin(used, [number for number, rule in rules.items() if rule.effect == "allow-only"])
+    holds = effects == int(Effect.HOLD)
+    claimed = (said == INSIDE) | (holds & (said & UNDECIDED != 0) & (said & (ELSEWHERE | RELAYED) == 0))
+    some.refuse(
+        np.where(allows, said == INSIDE, ~claimed),
+        lambda first: f"the table does not bear out what {rules[int(used[first])].id} says of it",
+    )
+    if some.checked.witness is not None:
+        # What a rule only holds, or leaves to the defaults, claims no region, and needs no witness.
+        by_witness = some.said(_ranges(some.checked.witness), used, judge, corrected=True)
+        claims = np.where(allows, said == ELSEWHERE, said == INSIDE)
+        some.refuse(claims & (said != by_witness), lambda _: "the witness does not confirm it")
+    _check_exemptions(some, np.ones(len(used), np.bool_), of_orders=False)
+
+
+def _check_exemptions(some: _Some, heeds: _Bools, *, of_orders: bool) -> None:
+    at, policy, table = some.checked.at, some.checked.policy, some.checked.table
+    for exemption in policy.exemptions:
+        excused = heeds & some.exempt(exemption)
+        if not excused.any():
+            continue
+        if exemption.regions:
+            named = _Named(exemption.regions, policy.groups, at)
+            keys = np.zeros(len(some.rows), np.int64)
+
+            def judge(_: int, code: str, named: _Named = named) -> int:
+                return named.relation(code)
+
+            inside = some.said(_ranges(table), keys, judge, corrected=True) == INSIDE
+            if of_orders:
+                inside |= some.said(_ranges(table.base), keys, judge) == INSIDE
+            excused &= inside
+        some.refuse(excused, lambda _: "an exemption of the policy excuses it")
 
 
 def is_inside(code: str, order: Order, at: datetime) -> bool:
     """Whether a region, as base data names it, lies whole in what an order reaches at a moment."""
-    if code == RELAY:
-        return False
     code = regions.canonical(code)
     if not _is_within(code, order.regions, at) or not _is_within(code, (order.territory,), at):
         return False
     conceded = order.regions if order.jurisdiction is None else order.jurisdiction
     if order.jurisdiction is not None and not _is_within(code, order.jurisdiction, at):
         return False
-    nearby = _CONTESTED.get(code.partition("-")[0], ())
+    nearby = _CONTESTED.get(_country(code), ())
     return not any(_overlap(code, place) for place in nearby if place not in conceded)
+
+
+def _country(code: str) -> str:
+    return code.partition("-")[0]
 
 
 _CONTESTED: Final[dict[str, list[str]]] = {}
 """The contested places by country."""
 for _place in regions.contested_places().codes:
-    _CONTESTED.setdefault(_place.partition("-")[0], []).append(_place)
+    _CONTESTED.setdefault(_country(_place), []).append(_place)
+
+
+class _Named:
+    """The regions that a rule or an exemption names, as of a moment."""
+
+    def __init__(self, names: Sequence[str], groups: Mapping[str, Sequence[str]], at: datetime) -> None:
+        self._names = _leaves(names, groups)
+        self._at = at
+        self._members = [member for name in self._names for member in _members(name, at)]
+        self._countries = {_country(member) for member in self._members}
+
+    def relation(self, code: str) -> int:
+        """What a region is to them."""
+        code = regions.canonical(code)
+        if _country(code) not in self._countries:
+            return ELSEWHERE
+        if _is_within(code, self._names, self._at):
+            return INSIDE
+        return UNDECIDED if any(_overlap(code, member) for member in self._members) else ELSEWHERE
+
+
+def _leaves(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names with those of own groups in the place of the groups."""
+    found: list[str] = []
+    waiting, seen = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in groups:
+            found.append(name)
+        elif name not in seen:
+            seen.add(name)
+            waiting.extend(groups[name])
+    return found
+
+
+def _members(name: str, at: datetime) -> Sequence[str]:
+    return regions.group(name, at).codes if regions.is_group(name) else (name,)
 
 
 def _is_within(code: str, names: Sequence[str], at: datetime) -> bool:
     for name in names:
-        if regions.is_group(name):
-            members = regions.group(name, at)
-            if any(_holds(member, code) for member in members.codes) and not any(
-                _overlap(code, hole) for hole in members.holes
-            ):
-                return True
-        elif _holds(name, code):
+        holes = regions.group(name, at).holes if regions.is_group(name) else ()
+        if any(_holds(member, code) for member in _members(name, at)) and not any(
+            _overlap(code, hole) for hole in holes
+        ):
             return True
     return False
 
@@ -415,56 +437,7 @@ def _overlap(code: str, place: str) -> bool:
         return True
     country, _, part = code.partition("-")
     is_code = re.fullmatch(r"[A-Z0-9]{1,3}|", part) is not None
-    return not is_code and place.partition("-")[0] == country
-
-
-def _check_corrections(
-    rows: _Integers, checked: Decisions | Plan, addresses: Addresses, starts: _Integers | None
-) -> None:
-    corrections = checked.policy.corrections
-    if not corrections:
-        return
-    named = {name for correction in corrections for name in correction.participants}
-    participants = checked.roster.participants
-    codes = [participants.index[name] for name in named if name in participants.index] if named else []
-    wrong = np.isin(participants.codes[rows], codes)
-    networks = [network for correction in corrections for network in correction.networks]
-    if networks:
-        inside, is_wrapped = _ranges(checked.table).unwrapped(addresses.v6)
-        is_wrapped &= addresses.family == V6
-        v4 = np.where(is_wrapped, inside, addresses.v4)
-        is_v4 = is_wrapped | (addresses.family == V4)
-        of_address = np.zeros(len(v4), np.bool_)
-        for network in networks:
-            if network.version == V4:
-                of_address |= is_v4 & (v4 & np.uint32(int(network.netmask)) == int(network.network_address))
-            else:
-                mask = np.frombuffer(network.netmask.packed, np.uint8)
-                first = np.frombuffer(network.network_address.packed, np.uint8)
-                of_address |= (addresses.family == V6) & (addresses.v6 & mask == first).all(1)
-        wrong |= _any(of_address, starts)
-    if wrong.any():
-        raise _refuse(int(rows[np.argmax(wrong)]), "a correction of the policy says that it is not there")
-
-
-def _addresses(roster: Roster, rows: _Integers) -> tuple[Addresses, _Integers | None]:
-    """The addresses of some connections, and where those of each start; `None` where each has one."""
-    at, starts = rows, None
-    if roster.starts is not None:
-        counts = (roster.starts[1:] - roster.starts[:-1])[rows]
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        at = np.repeat(roster.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
-    family = roster.families[at]
-    v6 = np.zeros((len(at), 16), np.uint8)
-    if len(roster.v6):
-        six = np.flatnonzero(family == V6)
-        v6[six] = roster.v6[np.searchsorted(roster.v6_rows, at[six])]
-    return Addresses(family, roster.v4[at], v6), starts
-
-
-def _any(of_address: npt.NDArray[np.bool_], starts: _Integers | None) -> npt.NDArray[np.bool_]:
-    """By connection, whether something is true of any of its addresses."""
-    return of_address if starts is None else np.logical_or.reduceat(of_address, starts[:-1])
+    return not is_code and _country(place) == country
 
 
 def _all_data(checked: Decisions | Plan, evidence: Evidence) -> Iterator[tuple[str, BaseData]]:
@@ -492,7 +465,7 @@ def _ranges(table: Table) -> Ranges:
 _RANGES: WeakKeyDictionary[Table, Ranges] = WeakKeyDictionary()
 
 
-def _different(values: _Integers) -> list[int]:
+def _different(values: Integers) -> list[int]:
     """The different values, sorted; none is negative."""
     if len(values) <= _HANDFUL:
         return sorted(set(values.tolist()))
@@ -508,11 +481,6 @@ def _different(values: _Integers) -> list[int]:
 _HANDFUL: Final = 16
 _FEW: Final = 1 << 24
 """Up to so many possible values, marking those that occur takes less time than sorting."""
-
-
-def _texts(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.bytes_]:
-    """Packed IPv6 addresses as texts of 16 bytes, which compare like the numbers that they are."""
-    return np.ascontiguousarray(packed).view("S16")[:, 0]
 
 
 def _refuse(connection: int, why: str) -> PlanRefused:
