@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
@@ -185,7 +186,10 @@ class _Reach:
 
 def _names(names: Iterable[str]) -> frozenset[str | None]:
     """A set that can be asked about `None`, which it never holds."""
-    return frozenset(names)
+    return frozenset(names) if names else _NONE
+
+
+_NONE: Final[frozenset[str | None]] = frozenset()
 
 
 def _name(column: TextColumn | None, of_meeting: npt.NDArray[np.int32] | None, meeting: int) -> str | None:
@@ -360,7 +364,7 @@ def _check_exemptions(some: _Some, heeds: _Bools, *, of_orders: bool) -> None:
 
 def is_inside(code: str, order: Order, at: datetime) -> bool:
     """Whether a region, as base data names it, lies whole in what an order reaches at a moment."""
-    code = regions.canonical(code)
+    code = _canonical(code)
     if not _is_within(code, order.regions, at) or not _is_within(code, (order.territory,), at):
         return False
     conceded = order.regions if order.jurisdiction is None else order.jurisdiction
@@ -368,6 +372,9 @@ def is_inside(code: str, order: Order, at: datetime) -> bool:
         return False
     nearby = _CONTESTED.get(_country(code), ())
     return not any(_overlap(code, place) for place in nearby if place not in conceded)
+
+
+_canonical = lru_cache(maxsize=1 << 14)(regions.canonical)
 
 
 def _country(code: str) -> str:
@@ -391,7 +398,7 @@ class _Named:
 
     def relation(self, code: str) -> int:
         """What a region is to them."""
-        code = regions.canonical(code)
+        code = _canonical(code)
         if _country(code) not in self._countries:
             return ELSEWHERE
         if _is_within(code, self._names, self._at):

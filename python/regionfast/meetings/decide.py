@@ -12,9 +12,9 @@ import numpy.typing as npt
 from regionfast._lib import Table
 from regionfast.meetings import explain
 from regionfast.meetings.check import check_joins
-from regionfast.meetings.claims import claimed_regions
 from regionfast.meetings.columns import TextColumn
 from regionfast.meetings.evaluate import Evaluation
+from regionfast.meetings.evaluated import Evaluated
 from regionfast.meetings.roster import Roster
 from regionfast.policy.compile import Compiled, Keys, entry_numbers, grades, reasons
 from regionfast.policy.model import Order
@@ -56,11 +56,11 @@ def decide_joins(
     return decisions
 
 
-class Decisions:
+class Decisions(Evaluated):
     """One decision a connection, in the order of the roster: columns, worked out when asked for but `effect`."""
 
     def __init__(self, evaluation: Evaluation, compiled: Compiled, keys: Keys) -> None:
-        self._evaluation = evaluation
+        super().__init__(evaluation)
         self._compiled = compiled
         self._keys = keys
         self._acted_on = np.flatnonzero(keys >= np.uint32(Grade.WEAK_HOLD << GRADE_SHIFT))
@@ -68,36 +68,6 @@ class Decisions:
         """The `Effect` of each, `uint8`: `ADMIT`, `HOLD` or `DENY`."""
         # Most are admitted, so the few others are looked up, not all.
         self.effect[self._acted_on] = _EFFECT_OF_GRADE[grades(keys[self._acted_on])]
-
-    @property
-    def table(self) -> Table:
-        """The table that answered."""
-        return self._evaluation.table
-
-    @property
-    def witness(self) -> Table | None:
-        """The table that had to confirm."""
-        return self._evaluation.witness
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that was asked."""
-        return self._evaluation.policy
-
-    @property
-    def roster(self) -> Roster:
-        """Who was decided about."""
-        return self._evaluation.roster
-
-    @property
-    def at(self) -> datetime:
-        """The time that was decided for, UTC, in whole seconds."""
-        return self._evaluation.at
-
-    @property
-    def is_advisory(self) -> bool:
-        """Whether no deployment has vouched for the issuers of the orders."""
-        return self.policy.is_advisory
 
     @cached_property
     def reason(self) -> npt.NDArray[np.uint8]:
@@ -111,11 +81,6 @@ class Decisions:
         codes = np.full(len(self), len(ids) - 1, np.uint32)
         codes[self._acted_on] = entry_numbers(self._keys[self._acted_on])
         return TextColumn(codes, ids)
-
-    @cached_property
-    def region(self) -> TextColumn:
-        """The region as the table claims it, `None` where it locates no address of the connection."""
-        return claimed_regions(self.table, self._evaluation.slots, self.roster.starts)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from regionfast._lib import Table
 from regionfast.meetings import explain
 from regionfast.meetings.check import check_plan
-from regionfast.meetings.claims import claimed_regions
 from regionfast.meetings.columns import TextColumn
 from regionfast.meetings.decide import SEMANTICS_VERSION
 from regionfast.meetings.evaluate import Evaluation
+from regionfast.meetings.evaluated import Evaluated
 from regionfast.meetings.kinds import Integers
 from regionfast.meetings.preview import Preview, preview
 from regionfast.meetings.roster import Roster
@@ -138,11 +138,11 @@ class PlanRows(Sequence[PlanRow]):
         return f"<PlanRows: {len(self)}>"
 
 
-class Plan:
+class Plan(Evaluated):
     """What one order or rule would do with those present. False where nobody would be touched, which is a success."""
 
     def __init__(self, evaluation: Evaluation, entry: Entry, keys: Keys) -> None:
-        self._evaluation = evaluation
+        super().__init__(evaluation)
         self._keys = keys
         self.entry = entry
         """The order or rule."""
@@ -154,46 +154,12 @@ class Plan:
         """The id of the order or rule."""
         return self.entry.id
 
-    @property
-    def table(self) -> Table:
-        """The table that answered."""
-        return self._evaluation.table
-
-    @property
-    def witness(self) -> Table | None:
-        """The table that had to confirm."""
-        return self._evaluation.witness
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that the order or rule is of."""
-        return self._evaluation.policy
-
-    @property
-    def roster(self) -> Roster:
-        """Who is present."""
-        return self._evaluation.roster
-
-    @property
-    def at(self) -> datetime:
-        """The time that was planned for, UTC, in whole seconds."""
-        return self._evaluation.at
-
-    @property
-    def is_advisory(self) -> bool:
-        """Whether no deployment has vouched for the issuer."""
-        return self.policy.is_advisory
-
     @cached_property
     def rows(self) -> PlanRows:
         """Whom it would act on, by meeting and then connection."""
         order = self.roster.canonical_order
         index = order[self._effect[order] != Effect.KEEP]
-        return PlanRows(self.roster, self._regions, index, self._effect[index])
-
-    @cached_property
-    def _regions(self) -> TextColumn:
-        return claimed_regions(self.table, self._evaluation.slots, self.roster.starts)
+        return PlanRows(self.roster, self.region, index, self._effect[index])
 
     @property
     def effect(self) -> npt.NDArray[np.uint8]:
