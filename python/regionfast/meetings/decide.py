@@ -47,6 +47,7 @@ def decide_joins(
     Raises:
         ValueError: A time without offset.
         RosterError: The policy asks for a column that the roster lacks.
+        RegionError: A rule names a group of ours at a time before there are records of it.
         PlanRefused: The checker disagrees; nothing was decided.
     """
     evaluation = Evaluation(table, policy, roster, at, witness)
