@@ -57,7 +57,7 @@ ALLOWED = {  # part of the package: what it may import of ours
     "errors": set(),
     "regions": {"regions", "errors"},
     "policy": {"policy", "regions", "errors", "types"},
-    "meetings": {"meetings", "policy", "regions", "exports", "_lib", "errors", "types"},
+    "meetings": {"meetings", "policy", "regions", "exports", "tables", "_lib", "errors", "types"},
     "exports": {"errors", "types"},
     "tables": {"_lib", "types", "errors"},
     "_lib": {"types"},

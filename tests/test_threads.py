@@ -141,9 +141,12 @@ def test_a_list_that_changes_while_it_is_read(table: rf.Table) -> None:
 
     def change(number: int) -> None:
         match number % 5:
+            # First longer, then shorter, and refilled at once: an empty list is looked up in no time, so that all
+            # rounds of the lookup would pass before it is filled again.
             case 0:
-                batch.clear()
+                batch.extend(full)
             case 1:
+                batch.clear()
                 batch.extend(full)
             case 2:
                 del batch[:: 3 + number % 7]

@@ -57,6 +57,9 @@ __all__ = [
 ]
 
 _IMPORTED_WHEN_USED = {
+    "meetings": "",
+    "policy": "",
+    "regions": "",
     "Census": "meetings",
     "Comparison": "compare",
     "Decisions": "meetings",
@@ -79,6 +82,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if not module:
+        return import_module(f"regionfast.{name}")
     found = getattr(import_module(f"regionfast.{module}"), name)
     globals()[name] = found
     return found

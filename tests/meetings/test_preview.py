@@ -68,3 +68,16 @@ def test_a_plan_that_was_changed_is_refused(tmp_path: Path, row: int) -> None:
     changed.effect[row] = rf.Effect.EJECT
     with pytest.raises(rf.PlanRefused, match=f"^connection {row} must not be touched"):
         changed.preview()
+
+
+def test_an_order_that_is_not_in_force_names_its_meetings_all_the_same(tmp_path: Path) -> None:
+    late = rf.plan_ejections(
+        rf.open(), rf.Policy.from_text(POLICY), plan(tmp_path, "order").roster, by="order", at=AT.replace(month=7)
+    )
+    counts = late.preview()
+    assert counts.inert == "it ended at 2020-06-30T00:00:00Z"
+    assert (counts.in_scope, counts.affected, counts.kept, counts.outside) == (5, 0, {}, 0)
+    assert plan(tmp_path, "order").preview().inert is None
+    assert late.explain_connection(0).endswith(
+        "order order of authority is not in force: it ended at 2020-06-30T00:00:00Z"
+    )

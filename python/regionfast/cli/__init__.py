@@ -48,7 +48,7 @@ class Commands(click.Group):
     epilog="""\b
 Exit codes:
   0    done; also for an empty result or plan, any status, a closed pipe
-  1    the condition that was asked for is false: a case of `policy test`, ...
+  1    a case of `policy test` is not as expected, or digests differ
   2    wrong usage, a wrong policy, or the only input cannot be read
   3    the output or a later part of the input is missing: disk full, ...
   4    the database cannot be used

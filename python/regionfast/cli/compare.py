@@ -59,7 +59,7 @@ def command(
     \b
     Examples:
       regionfast table compare GeoLite2-Country.mmdb dbip-country.mmdb
-      regionfast table compare old.rft new.rft --sample joiners.csv --column ip --json
+      regionfast table compare old.rft new.rft --sample joiners.csv --column ip
     """
     from regionfast.compare import compare_tables
 

@@ -16,7 +16,7 @@ def command() -> None:
     """Decide who may join, or who would have to leave. Nothing is done about it."""
 
 
-@command.command()
+@command.command(short_help="Say who may join.")
 @rosters.inputs
 @rosters.reveal
 @rows.output
@@ -68,7 +68,7 @@ def joins(
     rows.write(form, columns, rosters.head(decisions, reveal), as_lines=True, revealed=reveal)
 
 
-@command.command()
+@command.command(short_help="Say who would have to leave.")
 @rosters.inputs
 @rosters.by
 @rosters.reveal
@@ -91,13 +91,15 @@ def ejections(
     ROSTER and its rows are as in `decide joins`. Whoever is not listed stays. An empty plan is a
     success. `preview` gives the same plan in numbers.
 
+    Give --at, or each second has a hash of its own.
+
     With --json: an object with by, hash, at, policy, table, warnings and rows.
 
     \b
     Examples:
       regionfast decide ejections present.csv --policy policy.toml --by cn-1
       regionfast decide ejections zoom.csv --format participants --zone UTC \\
-          --policy policy.toml --by staff-meeting --json
+          --policy policy.toml --by cn-1 --json
     """
     form = rows.Form.of(output, given, as_json=as_json, as_csv=as_csv)
     with refusals():

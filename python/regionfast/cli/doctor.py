@@ -38,7 +38,7 @@ def free_threaded() -> bool:
     return not getattr(sys, "_is_gil_enabled", lambda: True)()  # of Python 3.13 and newer
 
 
-@click.command()
+@click.command(short_help="Say what is installed, and whether the table is sound.")
 @options.table_options
 @options.threads
 @options.as_json

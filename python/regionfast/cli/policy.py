@@ -45,7 +45,7 @@ def command() -> None:
     """Check a policy, or test it with cases."""
 
 
-@command.command()
+@command.command(short_help="Say what is wrong with a policy.")
 @click.argument("file", type=options.FILE)
 @options.deployment
 @options.at("Judge dates and groups as of then.  [default: now]")
@@ -71,7 +71,8 @@ def check(
     \b
     Examples:
       regionfast policy check policy.toml --deployment deployment.toml
-      regionfast policy check policy.toml --database city.mmdb --level subdivision
+      regionfast policy check policy.toml --database city.mmdb \\
+          --level subdivision
     """
     at = at or datetime.now(UTC).replace(microsecond=0)
     with refusals(as_json=as_json):
@@ -125,7 +126,7 @@ def as_object(policy: Policy, at: datetime, found: tuple[Finding, ...], table: T
     }
 
 
-@command.command()
+@command.command(short_help="Say which cases are not as expected.")
 @click.argument("file", type=options.FILE)
 @click.argument("cases", type=options.FILE)
 @options.deployment
@@ -143,14 +144,16 @@ def test(
 ) -> None:
     """Decide the CASES by the policy in FILE and say which are not as expected; exit code 1 then.
 
-    CASES is TOML. A case has a name, a time, a meeting and what is expected; all else may be left
-    out. Neither addresses nor participants are printed.
+    CASES is TOML. A case has a name, a time, a meeting and what is expected. Where the policy has
+    rules, it also says the account of its meeting; where the policy names series or roles, also
+    those: "" is none. All else may be left out. Neither addresses nor participants are printed.
 
     \b
       [[case]]
       name = "a guest from Hong Kong"
       at = 2020-06-04T00:00:00Z
-      meeting = "937-221-004"    # account, series, participant, role
+      meeting = "937-221-004"
+      account = "acme"           # also series, role, participant
       address = "203.0.113.7"    # or addresses = [...]; none: it is missing
       effect = "admit"           # hold, deny; then also cause = "its id"
       reason = "elsewhere"       # optional
@@ -158,7 +161,7 @@ def test(
     \b
     Examples:
       regionfast policy test policy.toml cases.toml
-      regionfast policy test policy.toml cases.toml --database country.mmdb --json
+      regionfast policy test policy.toml cases.toml --database country.mmdb
     """
     if str(file) == str(cases) == "-":
         raise click.UsageError("`-` can be given once")
@@ -166,7 +169,7 @@ def test(
     with refusals():
         policy = load(file, deployment)
         text, source = text_of(cases)
-        wanted = read_cases(text, entries=[entry.id for entry in policy.entries], source=source)
+        wanted = read_cases(text, policy=policy, source=source)
         table = options.opened(given, quiet=quiet)
         failed = [found for case in wanted if (found := run(table, policy, case, warnings)) is not None]
     terminal.notes(warnings, quiet=quiet)

@@ -65,7 +65,7 @@ def command(
     How many connections one order or rule would remove, where, who stays and why. Names nobody.
 
     ROSTER is as in `decide joins`. The hash stands for exactly this plan: same roster, policy, table
-    and time, same hash.
+    and time, same hash. Give --at, or each second has a hash of its own.
 
     With --json: an object with all counts. CSV and Parquet: rows of what, name, connections.
 
@@ -126,7 +126,7 @@ def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
     else:
         yield "hosts", f"{counts.hosts:,} of those affected"
         left = [*counts.without_host[:SHOWN], *more(len(counts.without_host), SHOWN)]
-        yield "no host left", ", ".join(left) or "no meeting"
+        yield "without host", ", ".join(left) or "none"
     if isinstance(entry, Order):
         yield "outside", f"{counts.outside:,}: checked, all affected are inside by the database itself"
     else:

@@ -18,7 +18,7 @@ def command() -> None:
     """Describe, make or check tables."""
 
 
-@command.command()
+@command.command(short_help="Say what a table is and claims.")
 @click.argument("file", required=False, type=options.FILE)
 @options.table_options
 @options.as_json
@@ -48,7 +48,7 @@ def info(
         click.echo(terminal.listing(claims.in_words(table.info)))
 
 
-@command.command()
+@command.command(short_help="Compile a database to a table.")
 @click.argument("database", type=options.FILE)
 @click.option("-o", "--output", required=True, metavar="OUT", type=options.FILE, help="The file to write.")
 @options.level
@@ -96,7 +96,8 @@ def build(
     Examples:
       regionfast table build GeoLite2-Country.mmdb -o country.rft
       regionfast table build dbip-city.mmdb -o states.rft --level subdivision \\
-          --field country_code --field state1 --attribution "IP Geolocation by DB-IP"
+          --field country_code --field state1 \\
+          --attribution "IP Geolocation by DB-IP"
     """
     if output.exists() and database.exists() and output.samefile(database):
         raise click.UsageError("OUT is the database itself")
@@ -136,7 +137,7 @@ def fields(paths: tuple[str, ...]) -> tuple[str] | tuple[str, str] | None:
     raise click.UsageError("--field is given once, or twice for country and subdivision")
 
 
-@command.command()
+@command.command(short_help="Read and validate a whole table.")
 @click.argument("file", type=options.FILE)
 @click.option(
     "--against",

@@ -57,7 +57,13 @@ def check_joins(decisions: Decisions, evidence: Evidence = None) -> int:
 
 
 def check_plan(plan: Plan, evidence: Evidence = None) -> int:
-    """Verify every row of a plan; as `check_joins`, and that the effect is no more than the entry's `present`."""
+    """Verify every row of a plan; as `check_joins`, and that the effect is no more than the entry's `present`.
+
+    Raises:
+        ValueError: Evidence for a plan by a rule: rules are their owner's choice by the table that he uses.
+    """
+    if evidence is not None and not isinstance(plan.entry, Order):
+        raise ValueError(f"evidence is for orders, and {plan.by} is a rule")
     cause = TextColumn(np.zeros(len(plan.roster), np.uint32), (plan.by,))
     return _check(plan, plan.effect, Effect.KEEP, cause, _most_inside, evidence)
 

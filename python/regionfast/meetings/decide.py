@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -20,7 +21,7 @@ from regionfast.policy.compile import Compiled, Keys, entry_numbers, grades, rea
 from regionfast.policy.model import Order
 from regionfast.policy.outcome import GRADE_SHIFT, Grade
 from regionfast.policy.policy import Policy
-from regionfast.types import Effect
+from regionfast.types import Effect, Reason
 
 SEMANTICS_VERSION: Final = 1
 """Raised when the same policy, table and roster would be decided otherwise."""
@@ -86,7 +87,7 @@ class Decisions(Evaluated):
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a user of the decisions should know."""
-        return explain.warnings(self._evaluation, self.policy.entries)
+        return explain.warnings(self._evaluation, self.policy.entries, self.reason)
 
     def orders(self, index: int, /) -> tuple[str, ...]:
         """The ids of all orders that deny or hold one connection, by strictness, then as in the file."""
@@ -102,12 +103,38 @@ class Decisions(Evaluated):
                 found.append((-(outcome >> GRADE_SHIFT), number, entry.id))
         return tuple(name for _, _, name in sorted(found))
 
+    def to_arrow(self) -> object:
+        """A `pyarrow.Table` of `effect`, `cause`, `reason` and `region`, dictionaries of text, one row a connection.
+
+        It names nobody: join it by row with the columns of the roster. pandas and Polars take it as it is.
+
+        Raises:
+            ImportError: pyarrow is not installed.
+        """
+        import pyarrow as pa
+
+        def words(codes: npt.NDArray[np.uint8], names: Iterable[object]) -> object:
+            return pa.DictionaryArray.from_arrays(codes, pa.array(map(str, names)))
+
+        def texts(column: TextColumn) -> object:
+            return pa.array(column, pa.string()).dictionary_encode()
+
+        return pa.table(
+            {
+                "effect": words(self.effect, Effect),
+                "cause": texts(self.cause),
+                "reason": words(self.reason, Reason),
+                "region": texts(self.region),
+            }
+        )
+
     def explain(self, index: int, /) -> str:
         """Why one connection has its effect, in one sentence that names neither the person nor an address.
 
         Raises:
             IndexError: There is no such connection.
         """
+        explain.check_index(index, self.roster)
         return explain.sentence(
             self._evaluation,
             index,

@@ -32,8 +32,17 @@ class Evaluation:
     """A table, a policy and a roster, put together once; entries are asked afterwards."""
 
     def __init__(self, table: Table, policy: Policy, roster: Roster, at: datetime, witness: Table | None) -> None:
+        for value, name, kind, instead in (
+            (table, "table", Table, "`rf.open(path)`"),
+            (policy, "policy", Policy, "`rf.Policy.load(path)`"),
+            (roster, "roster", Roster, "`rf.Roster(...)`"),
+            (at, "at", datetime, "a time such as `datetime.now(UTC)`"),
+            (table if witness is None else witness, "witness", Table, "`rf.open(path)`"),
+        ):
+            if not isinstance(value, kind):
+                raise TypeError(f"`{name}` is of type `{type(value).__name__}`: pass {instead}")
         if at.utcoffset() is None:
-            raise ValueError("`at` is a time with its offset, such as `datetime.now(UTC)`")
+            raise ValueError("`at` has no offset: pass a time such as `datetime.now(UTC)`")
         self.table = table
         self.policy = policy
         self.roster = roster
@@ -55,7 +64,7 @@ class Evaluation:
         roster = self.roster
         for column in compiled.columns_needed:
             if getattr(roster, column) is None:
-                raise RosterError(f"the policy asks for `{column}`, which the roster lacks")
+                raise RosterError(f"the roster has no column `{column}`, which orders or rules of the policy ask for")
         under = meeting_vectors(compiled, roster)
         meetings = roster.meetings.codes
         if self._are_slots:
@@ -195,7 +204,9 @@ class Evaluation:
         for name_of_column, names in self.bound.exempt_names.items():
             column = getattr(roster, name_of_column)
             if column is None:
-                raise RosterError(f"an exemption asks for `{name_of_column}`, which the roster lacks")
+                raise RosterError(
+                    f"the roster has no column `{name_of_column}`, which an exemption of the policy asks for"
+                )
             codes: dict[int, list[int]] = {}
             for name in _in_both(names, column.index):
                 for number in names[name]:

@@ -7,13 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from regionfast._lib import Table
-from regionfast.meetings.roster import Roster
+from regionfast.meetings.reach import nearly
+from regionfast.meetings.roster import INVALID, Roster
 from regionfast.policy.compile import ENTRIES
 from regionfast.policy.model import Entry, Order
 from regionfast.policy.outcome import REASON_BITS
 from regionfast.policy.tells import Told, untold
+from regionfast.tables import BUNDLED
 from regionfast.types import Effect, Evidence, Reason, Status
 
 if TYPE_CHECKING:
@@ -57,22 +60,45 @@ HELD: Final = {
 """Why a rule that cannot place a connection leaves it to the defaults, or holds it."""
 
 
-def sentence(evaluation: Evaluation, index: int, effect: Effect, key: int, *, also: Sequence[str] = ()) -> str:
-    """Effect, what the table says, and which order or rule makes of it what it does."""
+def sentence(
+    evaluation: Evaluation,
+    index: int,
+    effect: Effect,
+    key: int,
+    *,
+    also: Sequence[str] = (),
+    untouched: str | None = None,
+) -> str:
+    """Effect, what the table says, and which order or rule makes of it what it does.
+
+    Args:
+        evaluation: What was asked.
+        index: Of the connection.
+        effect: Of the connection.
+        key: Of the connection.
+        also: Further orders of the same effect.
+        untouched: Why nothing reaches the connection, where more is known than that.
+    """
     roster = evaluation.roster
-    if not 0 <= index < len(roster):
-        raise IndexError("no such connection")
     reason = Reason(key & (1 << REASON_BITS) - 1)
     head = f"connection {index} of meeting {roster.meetings[index]} {VERBS[effect]}: {_evidence(evaluation, index)}"
     if reason is Reason.UNTOUCHED:
-        return f"{head}, and no order or rule in force reaches the meeting"
+        return f"{head}, and {untouched or 'no order or rule in force reaches the meeting'}"
     entry = evaluation.policy.entries[ENTRIES - 1 - (key >> REASON_BITS & ENTRIES - 1)]
     if effect in {Effect.ADMIT, Effect.KEEP}:
         if effect is Effect.KEEP and reason in {Reason.INSIDE, Reason.OUTSIDE}:
             return f"{head}, and {_named(entry)} leaves those who are present alone"
-        return f"{head}, and {BECAUSE.get(reason, '{entry} lets it in').format(entry=_named(entry))}"
+        if reason is Reason.ELSEWHERE and not isinstance(entry, Order) and entry.effect == "allow-only":
+            return f"{head}, and {_named(entry)} lets in whom it finds in {', '.join(entry.regions)}"
+        return f"{head}, and {BECAUSE[reason].format(entry=_named(entry))}"
     more = f"; so do {', '.join(also)}" if also else ""
     return f"{head}, and {_acts(entry, effect, reason)}{more}{_recourse(entry)}"
+
+
+def check_index(index: int, roster: Roster) -> None:
+    """Refuse what is no connection; a negative number too, which would count from the end."""
+    if not 0 <= index < len(roster):
+        raise IndexError(f"the roster has no connection {index}, it has {len(roster):,}")
 
 
 def _acts(entry: Entry, effect: Effect, reason: Reason) -> str:
@@ -140,8 +166,16 @@ def _says(table: Table, slot: int) -> str:
 _RELAY_BY_OVERRIDE: Final = 7
 
 
+def untouched_by(entry: Entry, at: datetime) -> str:
+    """Why one entry does not touch a connection that it says nothing of."""
+    inert = why_inert(entry, at)
+    return f"{_named(entry)} is not in force: {inert}" if inert else f"{_named(entry)} does not reach the meeting"
+
+
 def _named_table(table: Table) -> str:
     info = table.info
+    if info.source == str(BUNDLED):
+        return f"the bundled table of {info.built_at:%Y-%m-%d}"
     dated = f"of {info.built_at:%Y-%m-%d}" if info.built_at else "without a date"
     return f"table {info.kind} {dated}"
 
@@ -161,33 +195,57 @@ def reaches(order: Order, roster: Roster, index: int) -> bool:
     )
 
 
-def warnings(evaluation: Evaluation, entries: Iterable[Entry]) -> tuple[str, ...]:
-    """What the users of decisions and plans should know, most important first."""
+def warnings(evaluation: Evaluation, entries: Iterable[Entry], reasons: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    """What the users of decisions and plans should know, most important first; `reasons` are those of connections."""
     policy, at = evaluation.policy, evaluation.at
     told = Told(evaluation.table.regions)
     texts = []
     if policy.is_advisory and policy.orders:
         texts.append("advisory: without a deployment nobody has checked the issuers and their jurisdictions")
     for entry in entries:
-        if isinstance(entry, Order) and not entry.is_in_force(at):
-            texts.append(f"order {entry.id} is inert: {_why_inert(entry, at)}")
+        inert = why_inert(entry, at)
+        if inert:
+            texts.append(f"order {entry.id} is inert: {inert}")
             continue
+        texts.extend(
+            f"{_named(entry)} names meeting `{name}`, which is not in the roster, but `{other}` is: ids are compared "
+            "character by character"
+            for name, other in nearly(entry, evaluation.roster)
+        )
         does = "is inert" if isinstance(entry, Order) else "holds those whom it cannot decide"
         texts.extend(f"{_named(entry)} {does}: {problem.message}" for problem in untold(entry, at, told, policy.groups))
     for table, name in ((evaluation.table, "the table"), (evaluation.witness, "the witness")):
         if table is not None and table.info.built_at is not None and table.info.built_at > at:
             texts.append(f"{name} is of {_time(table.info.built_at)}, later than the time that is decided for")
+    disputed = int(np.count_nonzero(reasons == int(Reason.DISPUTED)))
+    if disputed:
+        texts.append(
+            f"{_connections(disputed)} spared, since the second table does not confirm where the first has them"
+        )
+    unread = int(np.count_nonzero(evaluation.roster.families == INVALID))
+    if unread:
+        texts.append(
+            f"{unread:,} of {evaluation.roster.row_count:,} addresses cannot be read: ports, brackets, blanks and "
+            "lists are no part of an address"
+        )
     registered = int(np.count_nonzero(evaluation.is_registered()))
     if registered:
         texts.append(f"{registered} addresses are located by where their network is registered, which is weak evidence")
     return tuple(texts)
 
 
-def _why_inert(order: Order, at: datetime) -> str:
-    if str(order.state) != "active":
-        return f"its state is {order.state}"
-    if at < order.start:
-        return f"it begins at {_time(order.start)}"
-    if at < order.since:
-        return f"it says that it was reviewed at {_time(order.since)}, which is still to come"
-    return f"it {'lapsed without review' if order.is_open else 'ended'} at {_time(order.end)}"
+def _connections(count: int) -> str:
+    return "1 connection is" if count == 1 else f"{count:,} connections are"
+
+
+def why_inert(entry: Entry, at: datetime) -> str | None:
+    """Why an order acts on nobody at a moment; `None` where it is in force, as rules always are."""
+    if not isinstance(entry, Order) or entry.is_in_force(at):
+        return None
+    if str(entry.state) != "active":
+        return f"its state is {entry.state}"
+    if at < entry.start:
+        return f"it begins at {_time(entry.start)}"
+    if at < entry.since:
+        return f"it says that it was reviewed at {_time(entry.since)}, which is still to come"
+    return f"it {'lapsed without review' if entry.is_open else 'ended'} at {_time(entry.end)}"

@@ -199,7 +199,7 @@ class Plan(Evaluated):
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the plan should know."""
-        return explain.warnings(self._evaluation, (self.entry,))
+        return explain.warnings(self._evaluation, (self.entry,), self.reason)
 
     def preview(self) -> Preview:
         """What the plan would mean, in numbers."""
@@ -211,6 +211,8 @@ class Plan(Evaluated):
         Raises:
             IndexError: There is no such row.
         """
+        if not 0 <= index < len(self):
+            raise IndexError(f"the plan has no row {index}, it has {len(self):,}")
         return self.explain_connection(int(self.rows.indices[index]))
 
     def explain_connection(self, index: int, /) -> str:
@@ -219,7 +221,14 @@ class Plan(Evaluated):
         Raises:
             IndexError: There is no such connection.
         """
-        return explain.sentence(self._evaluation, index, Effect(int(self._effect[index])), int(self._keys[index]))
+        explain.check_index(index, self.roster)
+        return explain.sentence(
+            self._evaluation,
+            index,
+            Effect(int(self._effect[index])),
+            int(self._keys[index]),
+            untouched=explain.untouched_by(self.entry, self.at),
+        )
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._effect != Effect.KEEP))

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from regionfast.meetings.check import check_plan
 from regionfast.meetings.columns import TextColumn
+from regionfast.meetings.explain import why_inert
+from regionfast.meetings.reach import reached
 from regionfast.policy.model import Order
 from regionfast.types import Effect, Reason
 
@@ -30,8 +32,10 @@ class Preview:
     """Of the plan."""
     present: int
     """Connections of the roster."""
+    inert: str | None
+    """Why the order acts on nobody at all: its state or its dates; `None` where it is in force."""
     in_scope: int
-    """Of these, in meetings that the order or rule reaches."""
+    """Of these, in meetings that the order or rule names."""
     affected: int
     """Of these, in the plan."""
     outside: int | None
@@ -44,7 +48,7 @@ class Preview:
     meetings: dict[str, int]
     """The same by meeting."""
     kept: dict[str, int]
-    """Connections in scope that stay, by reason, most first."""
+    """Connections in scope that stay, by reason, most first; none where the order is inert and reads nobody."""
     hosts: int | None
     """Hosts among the rows; `None`: the roster has no roles."""
     without_host: tuple[str, ...] | None
@@ -64,7 +68,7 @@ def preview(plan: Plan) -> Preview:
     """
     roster = plan.roster
     affected = plan.effect != Effect.KEEP
-    in_scope = plan.reason != Reason.UNTOUCHED
+    in_scope = reached(plan.entry, roster)[roster.meetings.codes]
     hosts, without_host = None, None
     if roster.roles is not None:
         names = [code for code, name in enumerate(roster.roles.values) if name and name.lower() in HOST_ROLES]
@@ -76,12 +80,13 @@ def preview(plan: Plan) -> Preview:
         left = np.bincount(meetings.codes[is_host & ~affected], minlength=size)
         codes = np.flatnonzero((before > 0) & (left == 0))
         without_host = tuple(sorted(str(meetings.values[code]) for code in codes))
-    kept = in_scope & ~affected
+    kept = in_scope & ~affected & (plan.reason != int(Reason.UNTOUCHED))
     reasons = np.bincount(plan.reason[kept], minlength=len(Reason))
     return Preview(
         by=plan.by,
         hash=plan.hash,
         present=len(roster),
+        inert=why_inert(plan.entry, plan.at),
         in_scope=int(np.count_nonzero(in_scope)),
         affected=len(plan),
         outside=len(plan) - check_plan(plan) if isinstance(plan.entry, Order) else None,

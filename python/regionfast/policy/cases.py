@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from regionfast.errors import PolicyError
 from regionfast.policy.document import STAND_IN, Document, Section
 from regionfast.policy.parse import JOIN
 from regionfast.types import Effect, Reason
 
+if TYPE_CHECKING:
+    from regionfast.policy.policy import Policy
+
 KEYS: Final = (
     *("name", "at", "meeting", "account", "series", "participant", "role", "address", "addresses"),
     *("effect", "cause", "reason"),
 )
+_SHOWN: Final = 3
+"""So many ids and no more."""
 REASONS: Final = {str(reason): reason for reason in Reason}
 
 
@@ -43,12 +48,12 @@ class Case:
     """`None`: whichever."""
 
 
-def read_cases(toml: str, *, entries: Iterable[str], source: str | None = None) -> tuple[Case, ...]:
+def read_cases(toml: str, *, policy: Policy, source: str | None = None) -> tuple[Case, ...]:
     """Read cases, `[[case]]` each, in the order of the file.
 
     Args:
         toml: The text.
-        entries: Ids of the orders and rules that may be a cause.
+        policy: What the cases are of: its orders and rules may be a cause, and what it asks for each case must say.
         source: What errors call it.
 
     Raises:
@@ -60,14 +65,55 @@ def read_cases(toml: str, *, entries: Iterable[str], source: str | None = None) 
     sections = root.sections("case", KEYS)
     if not sections and root.is_sound("case"):
         root.note("case", "is missing: write `[[case]]` at least once")
-    known = set(entries)
-    cases = tuple(_case(section, known) for section in sections)
+    known = {entry.id for entry in policy.entries}
+    asked = _asked(policy)
+    cases = tuple(_case(section, known, asked) for section in sections)
     document.check_unique(sections, "name")
     document.finish()
     return cases
 
 
-def _case(section: Section, known: set[str]) -> Case:
+def _asked(policy: Policy) -> dict[str, str]:
+    """Which keys each case must have, and why: without its account a meeting is reached by no rule, and a case that
+    expects nothing would be as expected.
+    """
+    orders = [(order.id, order.scope) for order in policy.orders]
+    exemptions = [(f"exemption[{index}]", exemption) for index, exemption in enumerate(policy.exemptions)]
+    of_accounts = [name for name, lists in [*orders, *exemptions] if lists.accounts]
+    of_series = [
+        *(name for name, lists in orders if lists.series),
+        *(rule.id for rule in policy.rules if rule.series),
+        *(name for name, lists in exemptions if lists.series),
+    ]
+    of_roles = [name for name, lists in exemptions if lists.roles]
+    found = {}
+    if policy.rules:
+        found["account"] = f"the policy has rules ({_some([rule.id for rule in policy.rules])})"
+    elif of_accounts:
+        found["account"] = f"the policy names accounts ({_some(of_accounts)})"
+    if of_series:
+        found["series"] = f"the policy names series ({_some(of_series)})"
+    if of_roles:
+        found["role"] = f"the policy names roles ({_some(of_roles)})"
+    return found
+
+
+def _some(ids: list[str]) -> str:
+    shown = ", ".join(ids[:_SHOWN])
+    return f"{shown} and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else shown
+
+
+def _said(section: Section, key: str, asked: Mapping[str, str]) -> str | None:
+    """A text that the policy may ask for. Only there an empty one says something: that there is none."""
+    if key not in asked:
+        return section.text(key, required=False) or None
+    if key not in section:
+        section.note(key, f"is missing: {asked[key]}")
+        return None
+    return None if section.get(key) == "" else section.text(key)
+
+
+def _case(section: Section, known: set[str], asked: Mapping[str, str]) -> Case:
     effect = section.choice("effect", JOIN)
     cause = section.text("cause", required=False) or None
     if cause is not None and effect is Effect.ADMIT and section.is_sound("effect"):
@@ -82,10 +128,10 @@ def _case(section: Section, known: set[str]) -> Case:
         name=section.text("name"),
         at=section.moment("at") or STAND_IN,
         meeting=section.text("meeting"),
-        account=section.text("account", required=False) or None,
-        series=section.text("series", required=False) or None,
+        account=_said(section, "account", asked),
+        series=_said(section, "series", asked),
         participant=section.text("participant", required=False) or None,
-        role=section.text("role", required=False) or None,
+        role=_said(section, "role", asked),
         addresses=(address,) if address else section.texts("addresses"),
         effect=effect,
         cause=cause,
