@@ -152,6 +152,16 @@ def test_times_that_nobody_can_know_are_refused(tmp_path: Path, time: str, messa
     assert len(Roster.from_export(path)) == 1, "without `at` nobody looks at them"
 
 
+def test_that_nobody_was_there_is_said(tmp_path: Path) -> None:
+    early = Roster.from_export(written(tmp_path, ZOOM), at=at(8, 0))
+    assert len(early) == 0
+    said = "nobody was there at 2020-06-04T08:00:00Z: the first joined at 2020-06-04T09:00:00Z"
+    assert said in early.warnings
+    assert Roster.from_export(written(tmp_path, ZOOM), at=at(9, 0)).warnings == ()
+    nobody = Roster.from_export(written(tmp_path, "Name,IP Address,Join Time,Meeting ID\n"), at=at(8, 0))
+    assert "nobody was there at 2020-06-04T08:00:00Z" in nobody.warnings
+
+
 def test_rows_without_a_time_are_left_out_and_said(tmp_path: Path) -> None:
     path = written(tmp_path, "Name,IP Address,Join Time,Meeting ID\nann,8.8.8.8,,1\nbob,8.8.8.8,-,1\n")
     roster = Roster.from_export(path, at=at(9, 0))
@@ -162,11 +172,15 @@ def test_rows_without_a_time_are_left_out_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no headings of an export with addresses"),
+        ("", "x.csv: is empty"),
+        ("PK\x03\x04xl/workbook.xml", "is an Excel workbook: save it as CSV"),
         ("participant,address,meeting\nsecret,9.9.9.9,m\n", "Our own CSV is read by `from_csv`"),
         ("Name,Email,Join Time\nsecret,x,\n", "no headings of an export with addresses"),
         ("\n".join(["x"] * 60) + "\nName,IP Address,Join Time,Meeting ID\n", "no headings"),
-        ("Name,IP Address,Join Time\nsecret,9.9.9.9,\n", "none named above the table as `Meeting ID`"),
+        (
+            "Name,IP Address,Join Time\nsecret,9.9.9.9,\n",
+            "none named above the table: write a line `Meeting ID,<id>` above",
+        ),
         ("Name,IP Address,Join Time,Meeting ID\nsecret,9.9.9.9\n", "line 2 has 2 cells and the heading 4"),
         ("Name,IP Address,Join Time,Meeting ID\nsecret,9.9.9.9,,\n", "`meetings`, line 2: no meeting"),
     ],

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from ipaddress import ip_address
 from itertools import chain, islice
 from os import PathLike
 from types import MappingProxyType
@@ -60,6 +61,12 @@ OWN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Our own headings, by column of a roster."""
+NEEDED: Final = ("participants", "addresses", "meetings")
+"""Columns that every roster has."""
+LONGEST_HEADING: Final = 40
+"""Of a heading an error repeats so many characters."""
+MOST_HEADINGS: Final = 20
+"""And so many headings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +172,9 @@ def read_csv(file: File) -> Sheet:
         RosterError: The file cannot be read, or is none such: names the line, never what stands there.
     """
     rows = _rows(file)
-    header = next(rows, (1, [""]))[1]
+    header = next(rows, (1, None))[1]
+    if header is None:
+        raise RosterError(f"{_name(file)}: is empty")
     found = own_columns(header, _name(file))
     warnings = ignored(header, found)
     parts = _parts(rows, len(header), found, _name(file))
@@ -176,7 +185,8 @@ def own_columns(header: Sequence[str], source: str) -> dict[str, int]:
     """Where the columns of a roster are among headings.
 
     Raises:
-        RosterError: One of those that a roster needs is missing, or there twice.
+        RosterError: Some of those that a roster needs are missing, or one is there twice. Repeats headings, but not
+            what may be data without a heading: then the first row has an address, or no heading that we know.
     """
     found: dict[str, int] = {}
     key_of = {key: column for column, keys in OWN.items() for key in keys}
@@ -188,10 +198,31 @@ def own_columns(header: Sequence[str], source: str) -> dict[str, int]:
             )
         if column is not None:
             found[column] = position
-    for column in ("participants", "addresses", "meetings"):
-        if column not in found:
-            raise RosterError(f"{source}: no column of `{column}`: head it `{OWN[column][0]}`")
+    missing = [OWN[column][0] for column in NEEDED if column not in found]
+    if missing:
+        names = ", ".join(f"`{heading}`" for heading in missing)
+        lacking = f"{source}: no column{'s' * (len(missing) > 1)} {names}"
+        if not found or any(map(_is_address, header)):
+            raise RosterError(
+                f"{lacking}: the first row has to be headings, such as `participant,address,meeting`: is it data?"
+            )
+        raise RosterError(f"{lacking}; found: {_listed(header)}")
     return found
+
+
+def _is_address(cell: str) -> bool:
+    try:
+        ip_address(cell.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(header: Sequence[str]) -> str:
+    """Headings in one line."""
+    names = [" ".join(heading.split())[:LONGEST_HEADING] for heading in header if heading.strip()]
+    more = f" and {len(names) - MOST_HEADINGS} more" if len(names) > MOST_HEADINGS else ""
+    return ", ".join(names[:MOST_HEADINGS]) + more
 
 
 def ignored(header: Sequence[str], found: Mapping[str, int]) -> list[str]:
@@ -225,6 +256,8 @@ def read_export(file: File, *, at: datetime | None = None, zone: tzinfo | None =
             if {"participants", "addresses"} <= found.keys() and product.needs & set(keys):
                 return _export(product, found, row, before, rows, _name(file), at, zone)
         before.append(row)
+    if not before:
+        raise RosterError(f"{_name(file)}: is empty")
     names = ", ".join(product.name for product in PRODUCTS)
     raise RosterError(
         f"{_name(file)}: no headings of an export with addresses, as these have them: {names}. Our own CSV is read by "
@@ -247,7 +280,10 @@ def _export(
     if "meetings" not in found:
         meeting = _meeting_above(before)
         if meeting is None:
-            raise RosterError(f"{source}: no column of meetings, and none named above the table as `Meeting ID`")
+            raise RosterError(
+                f"{source}: no column of meetings, and none named above the table: write a line `Meeting ID,<id>` "
+                "above the headings"
+            )
         parts = (Part(part.lines, {**part.cells, "meetings": [meeting] * len(part.lines)}) for part in parts)
     if _key(header[found["participants"]]) in product.display_names:
         warnings.append("participants are known by names that they choose themselves: no policy should rely on them")
@@ -290,7 +326,8 @@ def _present(
     parts: Iterator[Part], at: datetime, zones: tuple[tzinfo | None, tzinfo | None], source: str, warnings: list[str]
 ) -> Iterator[Part]:
     """The rows of who was there at a moment."""
-    unknown = 0
+    unknown = there = 0
+    first: datetime | None = None
     for part in parts:
         nothing = [""] * len(part.lines)
         keep = []
@@ -308,9 +345,19 @@ def _present(
                 joined = left - timedelta(seconds=int(seconds))
             unknown += joined is None
             keep.append(joined is not None and joined <= at and (left is None or at < left))
+            if joined is not None:
+                first = joined if first is None else min(first, joined)
+        there += sum(keep)
         yield _chosen(part, keep)
+    if not there:
+        since = "" if first is None else f": the first joined at {_utc(first)}"
+        warnings.append(f"nobody was there at {_utc(at)}{since}")
     if unknown:
         warnings.append(f"{unknown:,} rows do not say when somebody joined, and were left out")
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 _US: Final = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p")
@@ -401,12 +448,24 @@ def _name(file: File) -> str:
 
 @contextmanager
 def _text(file: File) -> Iterator[io.TextIOWrapper]:
-    """The text of a file, whatever packs and encodes it. Bytes that are no UTF-8 stay visible, as surrogates."""
+    """The text of a file, whatever packs and encodes it. Bytes that are no UTF-8 stay visible, as surrogates.
+
+    Raises:
+        RosterError: It is a workbook or an archive.
+    """
+    source = _name(file)
     with ExitStack() as stack:
         if isinstance(file, str | PathLike):
             file = stack.enter_context(open(file, "rb"))  # noqa: PTH123 - `Path.open` is the same
         buffered = io.BufferedReader(_Borrowed(file))
-        if buffered.peek(2)[:2] == b"\x1f\x8b":
+        start = buffered.peek(4)
+        if start.startswith(b"PK\x03\x04"):
+            is_workbook = b"[Content_Types].xml" in start or b"xl/" in start
+            kind = "an Excel workbook: save it as CSV" if is_workbook else "a ZIP archive: unpack it"
+            raise RosterError(f"{source}: is {kind}")
+        if start.startswith(b"\xd0\xcf\x11\xe0"):
+            raise RosterError(f"{source}: is an Excel workbook: save it as CSV")
+        if start[:2] == b"\x1f\x8b":
             unpacked = stack.enter_context(gzip.GzipFile(fileobj=buffered))
             buffered = io.BufferedReader(_Borrowed(unpacked))
         mark = buffered.peek(2)[:2]

@@ -77,6 +77,19 @@ def test_columns_that_mean_nothing_are_noted(tmp_path: Path) -> None:
     assert "columns that mean nothing here are ignored: `mood`" in run("census", path).stderr
 
 
+@pytest.mark.parametrize("others", [1, 5])
+def test_a_share_that_nobody_may_know_is_not_nought(others: int) -> None:
+    # Of one private address and as many elsewhere: 0.0 % would be false.
+    rows = "".join(f"u{number},8.8.8.8,m1\n" for number in range(others * 4))
+    roster = f"participant,address,meeting\n{rows}a,10.0.0.1,m1\nb,,m1\nc,114.114.114.114,m1\n"
+    roster += "".join(f"d{number},203.198.7.66,m1\n" for number in range(3))
+    found = run("census", "-", stdin=roster)
+    assert "How many the table does not place is in `other` and not said." in found.stdout.splitlines()
+    counted = json.loads(run("census", "-", "--json", stdin=roster).stdout)
+    assert counted["unlocated"] == (None if others == 1 else 0.0)
+    assert "The table does not place" in run("census", "-", "--exact", stdin=roster).stdout
+
+
 def test_census_of_nobody() -> None:
     found = run("census", "-", stdin="participant,address,meeting\n")
     assert found.exit_code == 0
@@ -88,7 +101,8 @@ def test_census_of_nobody() -> None:
     [
         (["census"], 2, "Missing argument"),
         (["census", "none.csv"], 2, "cannot read none.csv"),
-        (["census", "-"], 2, "no column of `participants`"),
+        (["census", "-"], 2, "no columns `participant`, `address`, `meeting`: the first row has to be headings"),
+        (["census", "-", "--level", "subdivision"], 2, "the bundled table tells countries only: give --database"),
         (["census", "-", "--at", "2020-01-01"], 2, "the time has no offset"),
         (["census", "-", "--at", "soon"], 2, "write a time such as"),
         (["census", "-", "--zone", "UTC"], 2, "is of `--format participants`"),

@@ -383,9 +383,31 @@ def test_what_a_database_says_of_itself_cannot_command_the_terminal(tmp_path: Pa
     assert (refused.exit_code, len(refused.stderr.splitlines()), "\033" in refused.stderr) == (4, 1, False)
 
 
-@pytest.mark.parametrize("words", [["doctor"], ["table", "info"], ["table", "--help"], ["lookup", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor"],
+        ["table", "info"],
+        ["lookup", "--help"],
+        ["doctor", "--help"],
+        ["table", "--help"],
+        *(["table", name, "--help"] for name in ("info", "build", "verify", "compare")),
+    ],
+)
 def test_all_else_fits_80_columns(words: list[str]) -> None:
     assert max(map(len, on_terminal(*words, NO_COLOR="1").splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [[], ["table"], ["decide"], ["policy"]])
+def test_what_a_command_does_is_not_cut_in_a_list_of_commands(words: list[str]) -> None:
+    listed = on_terminal(*words, "--help", NO_COLOR="1").partition("Commands:\n")[2].partition("\n\n")[0]
+    assert len(listed.splitlines()) >= 2
+    assert "..." not in listed
+
+
+def test_the_first_exit_code_names_its_conditions() -> None:
+    (line,) = [line for line in run("--help").stdout.splitlines() if line.startswith("    1 ")]
+    assert "..." not in line
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])

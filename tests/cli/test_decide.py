@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from cli.calls import run
 from cli.scene import AT, COMMANDS, PEOPLE, POLICY, Scene, objects
 from regionfast.cli.options import moment
 from regionfast.cli.preview import KEPT
+from regionfast.tables import BUNDLED
 
 
 @pytest.fixture
@@ -131,7 +133,8 @@ def test_a_preview_is_understood_at_once(scene: Scene) -> None:
     assert "1  corrected: a correction says they are not there" in text
     assert "1  missing: no address" in text
     assert lines["hosts"] == "1 of those affected"
-    assert lines["no host left"] == "m1"
+    assert lines["without host"] == "m1"
+    assert lines["built"] == "the database does not say when"
     assert lines["outside"].startswith("0: checked")
 
 
@@ -147,6 +150,32 @@ def test_a_preview_of_a_rule_says_what_was_checked_of_a_rule(scene: Scene) -> No
     in_csv = scene.run("preview", "--by", "staff", "--csv").stdout
     assert "outside," not in in_csv
     assert "region,not located,1\n" in in_csv
+
+
+def test_the_age_of_a_table_is_that_at_the_time_decided_for(scene: Scene) -> None:
+    words = ("--database", BUNDLED, "--json")
+    built = rf.open().info.built_at
+    assert built is not None
+    for days, said in (
+        (0, "0 days before the time decided for"),
+        (1, "1 day before the time decided for"),
+        (95, "95 days before the time decided for: old"),
+        (-1, "after the time decided for"),
+    ):
+        at = ("--at", (built + timedelta(days=days)).isoformat())
+        built_line = next(
+            line for line in scene.run("preview", *words[:2], *at).stdout.splitlines() if line.startswith("built")
+        )
+        assert said in built_line
+        assert objects(scene.run("preview", *words, *at))[0]["table"]["age_days"] == days
+        assert objects(scene.run("explain", *words, *at))[0]["table"]["age_days"] == days
+        assert objects(scene.run("decide ejections", *words, *at))[0]["table"]["age_days"] == days
+
+
+def test_meetings_that_keep_their_host_are_none(scene: Scene) -> None:
+    roster = scene.put("kept.csv", "participant,address,meeting,account,role\nx,1.3.2.3,m1,z,\ny,8.8.1.1,m1,z,host\n")
+    lines = scene.run("preview", roster=roster).stdout.splitlines()
+    assert "without host  none" in lines
 
 
 def test_a_preview_without_roles_does_not_know_hosts(scene: Scene) -> None:

@@ -41,7 +41,7 @@ date = 2020-06-01
 not-located = "hold"
 """
 DEPLOYMENT = '[[issuer]]\nid = "cn-authority"\njurisdiction = "CN"\n'
-CASE = 'at = 2020-06-04T00:00:00Z\nmeeting = "m"\n'
+CASE = 'at = 2020-06-04T00:00:00Z\nmeeting = "m"\naccount = "z"\n'
 CASES = f"""
 [[case]]
 name = "from China"
@@ -67,6 +67,7 @@ reason = "corrected"
 name = "later"
 at = 2020-07-01T00:00:00Z
 meeting = "m"
+account = ""
 address = "1.0.0.1"
 effect = "admit"
 reason = "untouched"
@@ -158,7 +159,7 @@ def test_all_that_is_wrong_is_an_error_a_line(tmp_path: Path) -> None:
     assert found.stderr.splitlines() == [
         f"Error: {path}: rule[0].regions[0]: `China` is no region code of ISO 3166: did you mean `CN`?",
         f"Error: {path}: rule[0].account: is missing",
-        f"Error: {path}: version: is missing",
+        f"Error: {path}: version: is missing: write `version = 1`",
     ]
     as_json = run("check", path, "--json")
     assert (as_json.exit_code, as_json.stderr) == (2, found.stderr)
@@ -172,7 +173,12 @@ def test_all_that_is_wrong_is_an_error_a_line(tmp_path: Path) -> None:
                 "suggestions": ["CN"],
             },
             {"severity": "problem", "place": "rule[0].account", "message": "is missing", "suggestions": []},
-            {"severity": "problem", "place": "version", "message": "is missing", "suggestions": []},
+            {
+                "severity": "problem",
+                "place": "version",
+                "message": "is missing: write `version = 1`",
+                "suggestions": [],
+            },
         ],
     }
 
@@ -304,8 +310,8 @@ def test_a_case_that_fails_is_named_and_its_person_is_not(
         ("", "case: is missing: write `[[case]]` at least once"),
         ("case = 1", "case: is a number, not a list of tables: write `[[case]]` before each"),
         ("[[case]]\n" + CASE + 'effect = "deny"', "case[0].name: is missing"),
-        ('[[case]]\nname = "x"\nmeeting = "m"\neffect = "deny"', "case[0].at: is missing"),
-        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\neffect = "deny"', "case[0].meeting: is missing"),
+        ('[[case]]\nname = "x"\nmeeting = "m"\naccount = ""\neffect = "deny"', "case[0].at: is missing"),
+        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\naccount = ""\neffect = "deny"', "case[0].meeting: is missing"),
         ('[[case]]\nname = "x"\n' + CASE, "case[0].effect: is missing"),
         ('[[case]]\nname = "x"\n' + CASE + 'effect = "eject"', "case[0].effect: `eject` is none of deny, hold, admit"),
         ('[[case]]\nname = "x"\n' + CASE + 'effect = "deny"\nreason = "insid"',
@@ -319,7 +325,7 @@ def test_a_case_that_fails_is_named_and_its_person_is_not(
         ('[[case]]\nname = "x"\n' + CASE + 'effect = "deny"\nip = "1.0.0.1"',
          "case[0].ip: is no key that may stand here"),
         (f'[[case]]\nname = "x"\n{CASE}effect = "deny"\n' * 2, "case[1].name: is the same as that of `case[0]`"),
-        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00\nmeeting = "m"\neffect = "deny"',
+        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00\nmeeting = "m"\naccount = ""\neffect = "deny"',
          "case[0].at: has no offset from UTC"),
     ],
 )  # fmt: skip
@@ -329,6 +335,68 @@ def test_cases_that_are_none(policy: Path, tmp_path: Path, cases: str, said: str
     assert (found.exit_code, found.stdout) == (2, "")
     assert found.stderr.startswith(f"Error: {path}: {said}")
     assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", ["case[0].account: is missing: the policy has rules (staff)"]),
+        (
+            '[[rule]]\nid = "weekly"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\nseries = ["s"]\n'
+            '[[rule]]\nid = "a"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\n'
+            '[[rule]]\nid = "b"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\n'
+            '[[exemption]]\nroles = ["interpreter"]\nreason = "works"\n',
+            [
+                "case[0].account: is missing: the policy has rules (staff, weekly, a and 1 more)",
+                "case[0].series: is missing: the policy names series (weekly)",
+                "case[0].role: is missing: the policy names roles (exemption[0])",
+            ],
+        ),
+    ],
+)
+def test_a_case_says_what_the_policy_asks_for(tmp_path: Path, more: str, said: list[str]) -> None:
+    # Without its account a rule does not reach the meeting, and whoever expects to be admitted would be content.
+    policy = written(tmp_path / "policy.toml", POLICY + more)
+    case = '[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\nmeeting = "m"\neffect = "admit"\naddress = "1.1.0.1"\n'
+    cases = written(tmp_path / "cases.toml", case)
+    found = run("test", policy, cases)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.splitlines() == [f"Error: {cases}: {line}" for line in said]
+    cases = written(tmp_path / "cases.toml", f'{case}account = "acme"\nseries = ""\nrole = ""\n' if more else case)
+    assert run("test", policy, cases, "--quiet").exit_code == (0 if more else 2)
+
+
+def test_a_case_says_the_account_that_an_order_names(tmp_path: Path) -> None:
+    order = POLICY.partition("[[rule]]")[0].replace('meetings = ["m"]', 'accounts = ["acme"]')
+    policy = written(tmp_path / "policy.toml", order)
+    case = '[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\nmeeting = "m"\neffect = "admit"\n'
+    found = run("test", policy, written(tmp_path / "cases.toml", case))
+    assert found.stderr.endswith("case[0].account: is missing: the policy names accounts (cn-1)\n")
+    policy = written(tmp_path / "policy.toml", POLICY.partition("[[rule]]")[0])
+    assert run("test", policy, tmp_path / "cases.toml").exit_code == 0, "nothing asks for an account"
+
+
+def test_files_that_are_swapped(policy: Path, deployment: Path, tmp_path: Path) -> None:
+    cases = written(tmp_path / "cases.toml", CASES)
+    for words, said in (
+        (("check", deployment), f"{deployment}: this is a deployment: give it as `--deployment`, in Python as"),
+        (("test", cases, policy), f"{cases}: this holds cases: the policy is given before them"),
+        (("test", policy, policy), f"{policy}: this is a policy: it is given before the cases"),
+    ):
+        found = run(*words)
+        assert (found.exit_code, found.stdout, found.stderr.count("\n")) == (2, "", 1)
+        assert said in found.stderr
+
+
+def test_a_code_of_overrides_that_no_policy_can_name(policy: Path, tmp_path: Path) -> None:
+    own = written(tmp_path / "own.csv", "9.9.9.0/24,UK\n9.9.8.0/24,UK-ENG\n9.9.7.0/24,EL\n9.9.6.0/24,AN\n")
+    found = run("check", policy, "--overrides", own, "--at", "2020-06-04T00:00:00Z", "--json")
+    assert found.exit_code == 0
+    warned = [line["message"] for line in json.loads(found.stdout)["findings"] if "ISO" in line["message"]]
+    assert warned == [
+        "the table has `UK`, `UK-ENG`, which are no codes of ISO 3166 and lie in nothing: did you mean `GB`?",
+        "the table has `EL`, which is no code of ISO 3166 and lies in nothing: did you mean `GR`?",
+    ]
 
 
 def test_what_the_checker_refuses(
@@ -344,10 +412,10 @@ def test_what_the_checker_refuses(
 
 def test_a_case_of_a_time_of_which_no_group_is_recorded_is_named(database: Path, tmp_path: Path) -> None:
     policy = written(tmp_path / "europe.toml", POLICY.replace('regions = ["US"]', 'regions = ["EU"]'))
-    early = CASE.replace("2020", "1950")
+    early = CASE.replace("2020", "1950").replace('"z"', '"acme"')
     cases = written(
         tmp_path / "c.toml",
-        f'[[case]]\nname = "early"\n{early}account = "acme"\naddress = "1.1.0.1"\neffect = "deny"\n',
+        f'[[case]]\nname = "early"\n{early}address = "1.1.0.1"\neffect = "deny"\n',
     )
     found = run("test", policy, cases, "--database", database)
     assert (found.exit_code, found.stdout) == (2, "")

@@ -119,7 +119,12 @@ def test_an_export_of_a_product(scene: Scene) -> None:
     assert (no_zone.exit_code, no_zone.stdout) == (2, "")
     assert scene.run("decide joins", "--zone", "UTC").exit_code == 2
     assert scene.run("decide joins", *words[:2], roster=scene.roster).exit_code == 2
-    for result in (no_zone, scene.run("decide ejections", *words, roster=export)):
+    assert "say its zone with `--zone`, such as `UTC`" in no_zone.stderr
+    own = scene.run("decide joins", *words[:2], roster=scene.roster)
+    assert "For our own CSV leave out `--format participants`" in own.stderr
+    timeless = scene.put("timeless.csv", "Participant identifier,IP address,Conference ID\nann,1.3.2.3,m1\n")
+    assert "leave out `--at`" in scene.run("decide joins", *words[:2], roster=timeless).stderr
+    for result in (no_zone, own, scene.run("decide ejections", *words, roster=export)):
         assert not re.search(r"zoe|yan|1\.3\.2", result.output, re.IGNORECASE)
 
 
@@ -254,7 +259,7 @@ def test_a_damaged_arrow_file_is_refused(scene: Scene, kind: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"participant": ["a"], "address": ["1.3.2.3"]}, "`meetings`"),
+        ({"participant": ["a"], "address": ["1.3.2.3"]}, "no column `meeting`; found: participant, address"),
         ({"participant": ["a"], "address": ["1.3.2.3"], "meeting": [7]}, "write ids as text"),
         ({"participant": ["a"], "address": [16_974_339], "meeting": ["m1"]}, "holds no addresses"),
         ({"participant": ["a"], "address": [["1.3.2.3"]], "meeting": ["m1"]}, "holds no addresses"),

@@ -64,6 +64,7 @@ def test_a_small_rest_takes_the_next_cell_with_it(small: rf.Table) -> None:
     assert cells(counted, "a") == {"US": 20, "other": 7}
     counted = census(small, of({"a": {US: 20, CN: 1}}))
     assert cells(counted, "a") == {"other": 21}
+    assert counted.unlocated is None, "all of them are in `other`"
     counted = census(small, of({"a": {US: 4, CN: 1}}))
     assert cells(counted, "a") == {"other": 5}
 

@@ -65,7 +65,10 @@ def test_whom_no_table_places_is_not_located(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", [2, 3, 4])
 def test_a_plan_that_was_changed_is_refused(tmp_path: Path, row: int) -> None:
     changed = plan(tmp_path, "order")
-    changed.effect[row] = rf.Effect.EJECT
+    with pytest.raises(ValueError, match="read-only"):
+        changed.effect[row] = rf.Effect.EJECT
+    changed._effect = changed.effect.copy()
+    changed._effect[row] = rf.Effect.EJECT
     with pytest.raises(rf.PlanRefused, match=f"^connection {row} must not be touched"):
         changed.preview()
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import ipaddress
 import itertools
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -415,9 +416,17 @@ MANY = HEAD + b"".join(b"u,8.8.8.%d,m%d\n" % (i % 256, i) for i in range(20_000)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no column of `participants`: head it `participant`"),
-        (b"secret,9.9.9.9,m\n", "no column of `participants`"),
-        (b"participant,meeting\nsecret,m\n", "no column of `addresses`: head it `address`"),
+        (b"", "x.csv: is empty"),
+        (b"\n\n", "x.csv: is empty"),
+        (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is an Excel workbook: save it as CSV"),
+        (b"PK\x03\x04" + bytes(22) + b"roster.csv", "is a ZIP archive: unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook: save it as CSV"),
+        (b"secret,9.9.9.9,m\n", "no columns `participant`, `address`, `meeting`: the first row has to be headings"),
+        (b"secret,9.9.9.9,meeting\n", "the first row has to be headings, such as `participant,address,meeting`"),
+        (b"secret,x,m\n", "the first row has to be headings"),
+        (b'Meeting ID,account,"us\ner",\n', "no columns `participant`, `address`; found: Meeting ID, account, us er"),
+        (b"meeting," + b"h," * 40 + b"x" * 99, "found: meeting" + ", h" * 19 + " and 22 more"),
+        (b"participant,meeting\nsecret,m\n", "no column `address`; found: participant, meeting"),
         (b"participant,address,ip,meeting\n", "columns 2 and 3 are both `addresses`: leave one out"),
         (b"participant,address,meeting,meeting\n", "columns 3 and 4 are both `meetings`"),
         (HEAD + b"u,8.8.8.8\n", "line 3 has 2 cells and the heading 3"),
@@ -479,9 +488,12 @@ def test_a_bomb_of_gzip_costs_no_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda frame: frame.drop("meeting"), "the frame: no column of `meetings`"),
+        (lambda frame: frame.drop("meeting"), "the frame: no column `meeting`; found: participant, address"),
         (lambda frame: frame.with_columns(ip=frame["address"]), "columns 2 and 4 are both `addresses`"),
-        (lambda frame: frame.with_columns(meeting=pl.Series([1])), "`meetings` is an Arrow column of `int64`"),
+        (
+            lambda frame: frame.with_columns(meeting=pl.Series([1])),
+            "`meetings` is an Arrow column of `int64`: write ids as text, such as by `astype(str)`",
+        ),
     ],
 )
 def test_frames_that_are_wrong(make: Callable[[pl.DataFrame], pl.DataFrame], message: str) -> None:
@@ -492,6 +504,16 @@ def test_frames_that_are_wrong(make: Callable[[pl.DataFrame], pl.DataFrame], mes
     with pytest.raises(RosterError) as error:
         Roster.from_arrow(frame)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("addresses", [[["8.8.8.8", "secret"]], [("8.8.8.8",)], pa.array([["8.8.8.8"]])])
+def test_several_addresses_in_a_row_are_several_rows(addresses: Any) -> None:
+    with pytest.raises(TypeError, match="repeat the row for each address, with the same `connections`") as error:
+        Roster(["u"], addresses, meetings=["m"])
+    assert not re.search(r"8\.8|secret", str(error.value))
+    with pytest.raises(TypeError) as other:
+        Roster(["u"], [1.5], meetings=["m"])  # type: ignore[list-item]
+    assert "repeat" not in str(other.value)
 
 
 def test_a_frame_with_addresses_that_arrow_cannot_hold() -> None:

@@ -172,7 +172,7 @@ def test_an_order_that_adds_nothing() -> None:
         {"regions": '["CN-GD"]'},
     ):
         assert found(order("a"), order("b", **changes)) == [line]
-    assert found(order("a", meetings='"all"'), order("b")) == [line]
+    assert found(order("a", meetings='"all"'), order("b")) == ["note order[0].meetings: reaches every meeting", line]
     assert found(order("a", meetings='["1", "2"]'), order("b", meetings='["2"]')) == [line]
 
 
@@ -208,7 +208,8 @@ def test_two_orders_each_stricter_in_its_own_way_add_something() -> None:
 
 def test_the_earlier_may_be_the_one_that_adds_nothing() -> None:
     assert found(order("a"), order("b", meetings='"all"')) == [
-        "note order[0]: adds nothing: `order[1]` is as strict, as long, and reaches all of it"
+        "note order[1].meetings: reaches every meeting",
+        "note order[0]: adds nothing: `order[1]` is as strict, as long, and reaches all of it",
     ]
 
 

@@ -650,7 +650,7 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     ),
     "defaults of one status": (
         '[defaults]\nprivate = "admit"',
-        "defaults.not-located", "is missing", (),
+        "defaults.not-located", 'is missing: write `not-located = "hold"` or admit or deny', (),
     ),
     # networks: never with their text
     "bits beyond the length": (
@@ -690,7 +690,10 @@ def test_what_is_wrong_is_said_with_its_place(
 @pytest.mark.parametrize(
     ("toml", "place", "message"),
     [
-        ("", "version", "is missing"),
+        ("", "version", "is missing: write `version = 1`"),
+        ('[[approver]]\nid = "x"', "",
+         "this is a deployment: give it as `--deployment`, in Python as `deployment`"),
+        ('version = 1\n[[case]]\nname = "x"', "", "this holds cases: the policy is given before them"),
         ("version = 2", "version", "is not known: this release reads `version = 1`"),
         ('version = "1"', "version", "is not known: this release reads `version = 1`"),
         ("version = true", "version", "is not known: this release reads `version = 1`"),
@@ -700,7 +703,7 @@ def test_what_is_wrong_is_said_with_its_place(
         (f"version = {'[' * 100_000}", "", "is no TOML: nested too deeply"),
         ("version = 1 # \ud800", "", "is no text of Unicode"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_with_the_file(toml: str, place: str, message: str) -> None:
     assert problems(toml) == (Problem(place, message),)
 

@@ -13,7 +13,7 @@ from regionfast.errors import PolicyError, Problem
 from regionfast.policy import Deployment, Issuer, Policy, Rule
 from regionfast.policy.compile import located
 from regionfast.policy.outcome import INSIDE, UNDECIDED
-from regionfast.policy.tells import Told, half_told, untold
+from regionfast.policy.tells import Told, half_told, misspelt, untold
 from regionfast.regions import RegionSet
 from regionfast.types import Region, TableInfo
 
@@ -65,6 +65,11 @@ def test_a_table_of_countries_cannot_tell_a_subdivision() -> None:
         )
         for index, code in enumerate(["UA-30", "UA-43"])
     )
+
+
+def test_codes_that_are_misspelt() -> None:
+    told = Labels("UK", "CN", "UK-ENG", "EL", "UK", "AN", "ZZ", "EU", "XK", "CN-Hong Kong").regions
+    assert misspelt(told) == [(["UK", "UK-ENG"], ("GB",)), (["EL"], ("GR",))]
 
 
 def test_nor_what_is_left_of_a_country_without_its_contested_places() -> None:

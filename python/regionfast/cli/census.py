@@ -32,6 +32,9 @@ def command(*, exact: bool, as_json: bool, quiet: bool, **given: Unpack[Given]) 
     Counts below 5 are folded into `other`, and a meeting of fewer than 5 shows no counts: few
     connections are people. `conflict` are connections whose addresses are in several regions.
 
+    Totals are the sums of what is shown. Meetings of fewer than 5 count together there, as if they
+    were one meeting; where they are fewer than 5 even so, they are left out.
+
     With --json: an object with rows, totals, connections, unlocated, is_exact, warnings and table.
 
     \b
@@ -60,8 +63,11 @@ def lines(counted: Census) -> list[str]:
         f"{where:<9}  {count:>11,}  {count / counted.connections:>5.1%}" for where, count in counted.totals.items()
     ]
     found.append(f"{'all':<9}  {counted.connections:>11,}")
-    if counted.unlocated is not None:
-        rest = ", and an unknown part of `other`" if "other" in counted.totals and not counted.is_exact else ""
+    is_hidden = "other" in counted.totals and not counted.is_exact
+    if is_hidden and not counted.unlocated:  # a share of nothing would be read as good news
+        found.append("How many the table does not place is in `other` and not said.")
+    elif counted.unlocated is not None:
+        rest = ", and an unknown part of `other`" if is_hidden else ""
         found.append(f"The table does not place {counted.unlocated:.1%} of them{rest}.")
     if not counted.rows:
         return found

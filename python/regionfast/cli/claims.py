@@ -15,27 +15,37 @@ OLD_DAYS = 90
 """From this age on a table is called old: networks change hands every day, and in a quarter enough to matter."""
 
 
-def age_days(info: TableInfo) -> int | None:
-    """Whole days since the database was built, negative for a date to come; `None` where it has no date."""
-    return None if info.built_at is None else (datetime.now(UTC) - info.built_at).days
+def age_days(info: TableInfo, at: datetime | None = None) -> int | None:
+    """Whole days from when the database was built to a moment, or to now; negative where it was built after that.
+
+    `None` where it has no date.
+    """
+    return None if info.built_at is None else ((at or datetime.now(UTC)) - info.built_at).days
 
 
-def is_old(info: TableInfo) -> bool:
-    """Whether the table is known to be old."""
-    age = age_days(info)
+def is_old(info: TableInfo, at: datetime | None = None) -> bool:
+    """Whether the table is known to be old, at a moment or now."""
+    age = age_days(info, at)
     return age is not None and age >= OLD_DAYS
 
 
-def built(info: TableInfo) -> str:
-    """Date and age, with a plain word where they are not as they should be."""
-    age = age_days(info)
+def built(info: TableInfo, at: datetime | None = None) -> str:
+    """Date and age, with a plain word where they are not as they should be.
+
+    Args:
+        info: The table's own words.
+        at: The time that is decided for: how long a table was out of date then is what matters.
+    """
+    age = age_days(info, at)
     if info.built_at is None or age is None:
         return "the database does not say when"
     date = info.built_at.strftime("%Y-%m-%d")
     if age < 0:
-        return f"{date}, which is still to come: is the clock right?"
-    days = "1 day ago" if age == 1 else f"{age} days ago"
-    return f"{date}, {days}: old, networks have moved since" if is_old(info) else f"{date}, {days}"
+        return f"{date}, " + (
+            "which is still to come: is the clock right?" if at is None else "after the time decided for"
+        )
+    days = f"{age} day{'' if age == 1 else 's'} {'ago' if at is None else 'before the time decided for'}"
+    return f"{date}, {days}: old, networks have moved since" if is_old(info, at) else f"{date}, {days}"
 
 
 def source(info: TableInfo) -> str:
@@ -77,10 +87,10 @@ def in_words(info: TableInfo) -> list[tuple[str, str]]:
     ]
 
 
-def as_object(info: TableInfo) -> dict[str, object]:
-    """The fields of `TableInfo` by their names, with the age in days beside the date."""
+def as_object(info: TableInfo, at: datetime | None = None) -> dict[str, object]:
+    """The fields of `TableInfo` by their names, with the age in days beside the date, at a moment or now."""
     return asdict(info) | {
         "built_at": info.built_at and info.built_at.isoformat(),
-        "age_days": age_days(info),
+        "age_days": age_days(info, at),
         "bundled": is_bundled(info),
     }

@@ -91,6 +91,8 @@ def table_options(command: Command) -> Command:
 
 def opened(given: Given, *, quiet: bool) -> regionfast.Table:
     """Open the table that `table_options` asks for."""
+    if given["database"] is None and given["level"] == "subdivision":
+        raise click.UsageError("the bundled table tells countries only: give --database")
     return open_table(given["database"], quiet=quiet, level=given["level"], overrides=given["overrides"])
 
 

@@ -108,10 +108,10 @@ def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
     yield "hash", counts.hash
     yield "at", options.written(plan.at)
     yield "table", claims.source(info)
-    yield "built", claims.built(info)
+    yield "built", claims.built(info, plan.at)
     if plan.witness is not None:
         yield "witness", claims.source(plan.witness.info)
-        yield "built", claims.built(plan.witness.info)
+        yield "built", claims.built(plan.witness.info, plan.at)
     effects = ", ".join(f"{effect} {count:,}" for effect, count in counts.effects.items())
     among = f"of {counts.in_scope:,} connections in its meetings; {counts.present:,} are present in all"
     yield "affected", f"{counts.affected:,} {among}"

@@ -41,6 +41,13 @@ def why(text: str) -> str:
 ARROW: Final = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 """Which suffixes are read by pyarrow, and how; all others are CSV."""
 
+OPTIONS: Final = {
+    "Our own CSV is read by `from_csv`": "For our own CSV leave out `--format participants`",
+    "with `zone`": "with `--zone`",
+    "leave out `at`": "leave out `--at`",
+}
+"""What errors of `exports` call an argument or a function, and the option that it is here."""
+
 by = click.option("--by", metavar="ID", required=True, help="The order or rule that the plan is by.")
 reveal = click.option("--reveal", metavar="REASON", type=why, help="Show participants and addresses; REASON is noted.")
 
@@ -146,9 +153,21 @@ def read(given: Source, *, quiet: bool) -> Roster:
         roster = read_arrow(path, form, at)
     else:
         file = options.stdin() if str(path) == "-" else path
-        roster = Roster.from_export(file, at=at, zone=zone) if form == "participants" else Roster.from_csv(file, at=at)
+        try:
+            roster = (
+                Roster.from_export(file, at=at, zone=zone) if form == "participants" else Roster.from_csv(file, at=at)
+            )
+        except RosterError as error:
+            raise RosterError(in_words_of_commands(str(error))) from None
     terminal.notes(map(without_addresses, roster.warnings), quiet=quiet)
     return roster
+
+
+def in_words_of_commands(message: str) -> str:
+    """An error of reading a file with the options of commands in the place of Python's arguments."""
+    for python, option in OPTIONS.items():
+        message = message.replace(python, option)
+    return message
 
 
 def read_arrow(path: Path, form: str, at: datetime | None) -> Roster:
@@ -234,8 +253,8 @@ def head(result: Decisions | Plan, revealed: str | None = None) -> dict[str, obj
         "at": options.written(result.at),
         "policy": result.policy.revision,
         "advisory": result.is_advisory,
-        "table": claims.as_object(result.table.info),
-        "witness": None if result.witness is None else claims.as_object(result.witness.info),
+        "table": claims.as_object(result.table.info, result.at),
+        "witness": None if result.witness is None else claims.as_object(result.witness.info, result.at),
         "warnings": list(result.warnings),
     }
     return found if revealed is None else found | {"revealed": revealed}

@@ -37,7 +37,11 @@ COLOURS: Final = {"admit": "green", "keep": "green", "hold": "yellow", "deny": "
 
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 output = click.option(
-    "-o", "--output", metavar="FILE", type=options.FILE, help="Write FILE, whole or not at all: .csv, .json, .jsonl, .parquet."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=options.FILE,
+    help="Write FILE, whole or not at all: .csv, .json, .jsonl, .parquet.",
 )
 
 

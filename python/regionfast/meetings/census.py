@@ -50,7 +50,7 @@ class Census:
     """The sum of `totals`."""
     unlocated: float | None
     """Share of `connections` with a status instead of a region: what the table does not know. Without `exact` at least
-    that, since `other` may hold more. `None` where there are none."""
+    that, since `other` may hold more. `None` where there are none, or all of them are in `other`."""
     is_exact: bool
     """Whether small cells are shown."""
     warnings: tuple[str, ...]
@@ -97,11 +97,12 @@ def census(table: Table, roster: Roster, *, exact: bool = False) -> Census:
     connections = sum(totals.values())
     statuses = {str(status) for status in _STRENGTH}
     unlocated = sum(count for where, count in totals.items() if where in statuses)
+    is_said = exact or not totals.keys() <= {OTHER}
     return Census(
         rows=tuple(rows),
         totals=dict(sorted(totals.items(), key=_largest_first)),
         connections=connections,
-        unlocated=unlocated / connections if connections else None,
+        unlocated=unlocated / connections if connections and is_said else None,
         is_exact=exact,
         warnings=tuple(_warnings(table.info, roster)),
     )

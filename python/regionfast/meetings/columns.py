@@ -22,6 +22,7 @@ array or stream of text or of dictionaries of text, a pandas or Polars series.""
 
 _CHUNK: Final = 1 << 16
 """Cells of a NumPy array that are Python objects at a time."""
+_AS_TEXT: Final = "write ids as text, such as by `astype(str)`"
 _UNKNOWN: Final = -2
 _NONE: Final = -1
 
@@ -197,7 +198,7 @@ def _encode_arrow(column: ArrowArray | ArrowStream, name: str) -> TextColumn:
     if chunks.null_count == len(chunks):
         return encode([None] * len(chunks), name)  # then the type says nothing: pandas calls such a column float
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise RosterError(f"`{name}` is an Arrow column of `{kind}`: write ids as text")
+        raise RosterError(f"`{name}` is an Arrow column of `{kind}`: {_AS_TEXT}")
     if pa.types.is_string_view(chunks.type):
         chunks = chunks.cast(pa.large_string())  # pyarrow hashes no views
     chunks = (chunks if pa.types.is_dictionary(chunks.type) else chunks.dictionary_encode()).unify_dictionaries()
@@ -265,4 +266,4 @@ def _no_text(name: str, row: int, cell: object) -> RosterError:
     kind = type(cell).__name__
     if isinstance(cell, bytes):
         return RosterError(f"`{name}`, row {row}: bytes that are no UTF-8, or may be anything: pass text")
-    return RosterError(f"`{name}`, row {row}: a cell of type `{kind}`: write ids as text")
+    return RosterError(f"`{name}`, row {row}: a cell of type `{kind}`: {_AS_TEXT}")

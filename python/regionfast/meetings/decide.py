@@ -41,7 +41,8 @@ def decide_joins(
         policy: Whose orders and rules are asked.
         roster: Who asks, one person or all meetings of a cluster.
         at: The time that is decided for, with its offset; parts of a second are dropped.
-        witness: A second table. What it does not confirm is `disputed`, and admitted.
+        witness: A second table. What its database does not confirm is `disputed`, and admitted; its overrides are not
+            asked.
 
     Cost: O(addresses), and O(entries x kinds of connections) once for a policy and table.
 
@@ -70,11 +71,14 @@ class Decisions(Evaluated):
         """The `Effect` of each, `uint8`: `ADMIT`, `HOLD` or `DENY`."""
         # Most are admitted, so the few others are looked up, not all.
         self.effect[self._acted_on] = _EFFECT_OF_GRADE[grades(keys[self._acted_on])]
+        self.effect.setflags(write=False)  # what was checked stays as it was checked
 
     @cached_property
     def reason(self) -> npt.NDArray[np.uint8]:
         """The `Reason` of each, `uint8`, seen from the order or rule that explains it."""
-        return reasons(self._keys)
+        found = reasons(self._keys)
+        found.setflags(write=False)
+        return found
 
     @cached_property
     def cause(self) -> TextColumn:

@@ -47,7 +47,8 @@ class Evaluation:
         self.policy = policy
         self.roster = roster
         self.at = at.astimezone(UTC).replace(microsecond=0)
-        self.witness = witness
+        # Only what its database says confirms: an override is a word of the same house.
+        self.witness = None if witness is None else witness.base
         self.bound: Bound = bound(policy, table)
         self.slots = roster.lookup(table)
         """The slot of each address."""
@@ -125,9 +126,7 @@ class Evaluation:
         keys = np.empty(len(kinds.of), np.uint32)
         rows = np.flatnonzero(kinds.of < kinds.columns)
         keys[rows] = _gathered(under, compiled.slot_keys, meetings[rows], kinds.of[rows].astype(np.uint32))
-        step = max(1, CELLS // max(len(compiled.sets), len(compiled.slot_keys)))
-        for first in range(0, len(kinds), step):
-            last = min(first + step, len(kinds))
+        for first, last in kinds.blocks(max(1, CELLS // max(len(compiled.sets), len(compiled.slot_keys)))):
             rows = np.flatnonzero((kinds.of >= kinds.columns + first) & (kinds.of < kinds.columns + last))
             said = compiled.keys(*self._flags(compiled, kinds, first, last, confirming))
             keys[rows] = _gathered(
@@ -198,7 +197,7 @@ class Evaluation:
         return None if (first == none).all() else first
 
     def _exemptions(self) -> npt.NDArray[np.bool_] | None:
-        """Which exemptions match which connections; their regions are asked later."""
+        """By regions of exemptions, whether one with these matches a connection; the regions are asked later."""
         roster = self.roster
         matching: dict[int, npt.NDArray[np.bool_]] = {}
         for name_of_column, names in self.bound.exempt_names.items():
@@ -221,7 +220,7 @@ class Evaluation:
                 matching[number] = of_address | matching.get(number, False)
         if not matching:
             return None
-        found = np.zeros((len(self.policy.exemptions), len(roster)), np.bool_)
+        found = np.zeros((len(self.bound.exempt_regions), len(roster)), np.bool_)
         for number, matches in matching.items():
             found[number] = matches
         return found
@@ -241,18 +240,15 @@ class Evaluation:
         return None if self.witness is None else bound(self.policy, self.witness).flags_of_sets(compiled.sets)
 
     def _exempting(self) -> npt.NDArray[np.uint16] | None:
-        """For the regions of each exemption the flag of each column."""
+        """For the regions of exemptions the flag of each column."""
         if self._exempt is None:
             return None
         anywhere = np.full(self.bound.columns, outcome.INSIDE, np.uint16)
-        return np.stack(
-            [
-                self.bound.flags(regions.expand(exemption.regions, self.at, self.policy.groups))
-                if exemption.regions
-                else anywhere
-                for exemption in self.policy.exemptions
-            ]
-        )
+        flags = [
+            self.bound.flags(regions.expand(names, self.at, self.policy.groups)) if names else anywhere
+            for names in self.bound.exempt_regions
+        ]
+        return np.stack(flags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regionfast._lib import Table
-from regionfast.meetings.reach import nearly
+from regionfast.meetings.reach import nearly, nearly_in
 from regionfast.meetings.roster import INVALID, Roster
 from regionfast.policy.compile import ENTRIES
 from regionfast.policy.model import Entry, Order
@@ -152,7 +152,8 @@ def _place(evaluation: Evaluation, row: int) -> str:
         text += f" where the database alone says {_says(table.base, base)}"
     corrected = evaluation.correction(row)
     if corrected is not None:
-        text += f", corrected to {corrected.region or 'not located'} on {corrected.dated} ({corrected.reason})"
+        # Without the reason: people write names into it.
+        text += f", corrected to {corrected.region or 'not located'} on {corrected.dated}"
     return text
 
 
@@ -214,6 +215,7 @@ def warnings(evaluation: Evaluation, entries: Iterable[Entry], reasons: npt.NDAr
         )
         does = "is inert" if isinstance(entry, Order) else "holds those whom it cannot decide"
         texts.extend(f"{_named(entry)} {does}: {problem.message}" for problem in untold(entry, at, told, policy.groups))
+    texts.extend(_nearly_excused(evaluation))
     for table, name in ((evaluation.table, "the table"), (evaluation.witness, "the witness")):
         if table is not None and table.info.built_at is not None and table.info.built_at > at:
             texts.append(f"{name} is of {_time(table.info.built_at)}, later than the time that is decided for")
@@ -232,6 +234,21 @@ def warnings(evaluation: Evaluation, entries: Iterable[Entry], reasons: npt.NDAr
     if registered:
         texts.append(f"{registered} addresses are located by where their network is registered, which is weak evidence")
     return tuple(texts)
+
+
+def _nearly_excused(evaluation: Evaluation) -> Iterator[str]:
+    """Who is not corrected or exempt, but for how a name is written; by number, since names are people."""
+    policy, roster = evaluation.policy, evaluation.roster
+    for column, kind in ((roster.participants, "participants"), (roster.roles, "roles")):
+        if column is None:
+            continue
+        entries = (*policy.corrections, *policy.exemptions) if kind == "participants" else policy.exemptions
+        count = nearly_in(dict.fromkeys(name for entry in entries for name in getattr(entry, kind)), column)
+        if count:
+            yield (
+                f"{count:,} of the {kind} in corrections and exemptions are not in the roster, but are in it written "
+                "otherwise: blanks, dashes and case count"
+            )
 
 
 def _connections(count: int) -> str:

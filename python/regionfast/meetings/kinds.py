@@ -6,6 +6,8 @@ Of the others there are many connections and few kinds, so what entries say is w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -47,15 +49,20 @@ class Kinds:
                 address; `None` where none does of any.
             witness: Slot of each address by the witness's table.
             starts: Where the addresses of each connection start; `None` where each has one.
-            exempt: Which exemptions match which connection, `(exemptions, connections)`; `None` where none does.
+            exempt: By regions of exemptions, whether one with these matches a connection, `(regions, connections)`;
+                `None` where none does.
         """
         self.columns = columns
         self._slots = slots
         places = self._sort_places(top, base, corrected, witness)
-        of = places if starts is None else self._sort_combinations(places, starts)
-        if exempt is not None:
+        of = places
+        if starts is not None:
+            if len(starts) > 1 and int(np.diff(starts).max()) > _LONG:
+                places, starts = _without_repetition(places, starts)
+            of = self._sort_combinations(places, starts)
+        if exempt is not None and len(of):
             of = self._add_exemptions(of, exempt)
-        self.of = of
+        self.of = self._keep_members(of, places, starts, exempt)
         """The kind of each connection: below `columns` its slot, from there on a kind that is none."""
 
     def _sort_places(
@@ -88,66 +95,69 @@ class Kinds:
         self._witness = found >> 15 & 0xFFFF
         self._base = found >> 31 & 0xFFFF
         self._top = found >> 47
-        special = np.arange(len(found), dtype=np.int64)[:, None]
-        self._members = self.columns + special
-        self._exempt: npt.NDArray[np.bool_] | None = None
         return places
 
     def _sort_combinations(self, places: Integers, starts: Integers) -> Integers:
+        """A number for each different list of places; that of one place is the place itself."""
         counts = np.diff(starts)
-        if len(counts) and int(counts.max()) > _LONG:
-            places, starts = _without_repetition(places, starts)
-            counts = np.diff(starts)
         kinds = places[starts[:-1]]
-        pad = self.columns + len(self._top)
+        there = self.columns + len(self._top)
         for level in range(1, int(counts.max()) if len(counts) else 0):
             longer = np.flatnonzero(counts > level)
-            there = self.columns + len(self._members)
-            found, numbers = dense(kinds[longer] * (pad + 1) + places[starts[longer] + level])
-            parents, added = np.divmod(found, pad + 1)
-            members = np.full((len(found), level + 1), pad, np.int64)
-            members[:, : self._members.shape[1]] = self._members_of(parents)
-            members[:, level] = added
-            grown = np.full((len(self._members), level + 1), pad, np.int64)
-            grown[:, : self._members.shape[1]] = self._members
-            self._members = np.concatenate([grown, members])
+            # A number of less than 2^32 and a place of less than 2^31: 63 bits.
+            found, numbers = dense(kinds[longer] << 31 | places[starts[longer] + level])
             kinds[longer] = there + numbers
+            there += len(found)
         return kinds
-
-    def _members_of(self, kinds: Integers) -> Integers:
-        """The places of some kinds, one column an address; a slot is its own."""
-        pad = self.columns + len(self._top)
-        members = np.full((len(kinds), self._members.shape[1]), pad, np.int64)
-        members[:, 0] = kinds
-        special = kinds >= self.columns
-        members[special] = self._members[kinds[special] - self.columns]
-        return members
 
     def _add_exemptions(self, kinds: Integers, exempt: npt.NDArray[np.bool_]) -> Integers:
         rows = np.flatnonzero(exempt.any(axis=0))
         sets = np.zeros(len(rows), np.int64)
-        known = np.zeros((0, 1), np.bool_)  # which exemptions are in which set
         for matches in exempt:
-            found, sets = dense(sets * 2 + matches[rows])
-            known = np.vstack([known[:, found >> 1], found & 1 == 1])
-        size = int(kinds.max()) + 1 if len(kinds) else 1
-        found, numbers = dense(sets * size + kinds[rows])
-        of_set, parents = np.divmod(found, size)
-        there = self.columns + len(self._members)
-        untouched = np.zeros((len(exempt), len(self._members)), np.bool_)
-        self._members = np.concatenate([self._members, self._members_of(parents)])
-        self._exempt = np.concatenate([untouched, known[:, of_set]], axis=1)
+            _, sets = dense(sets * 2 + matches[rows])
+        size = int(kinds.max()) + 1
+        _, numbers = dense(sets * size + kinds[rows])
         kinds = kinds.copy()
-        kinds[rows] = there + numbers
+        kinds[rows] = max(size, self.columns) + numbers
+        return kinds
+
+    def _keep_members(
+        self, kinds: Integers, places: Integers, starts: Integers | None, exempt: npt.NDArray[np.bool_] | None
+    ) -> Integers:
+        """Number the kinds that are no slots without gaps, and keep of each what one connection of it has."""
+        special = np.flatnonzero(kinds >= self.columns)
+        found, numbers = dense(kinds[special] - self.columns)
+        some = np.empty(len(found), np.int64)
+        some[numbers] = special
+        kinds = kinds.copy()
+        kinds[special] = self.columns + numbers
+        self._exempt = None if exempt is None else exempt[:, some]
+        if starts is None:
+            self._members = places[some]
+            self._starts = np.arange(len(some) + 1)
+        else:
+            counts = starts[some + 1] - starts[some]
+            self._starts = np.concatenate([[0], np.cumsum(counts)])
+            of = np.arange(self._starts[-1]) + np.repeat(starts[some] - self._starts[:-1], counts)
+            self._members = places[of]
         return kinds
 
     def __len__(self) -> int:
         """Number of kinds that are no slots."""
-        return len(self._members)
+        return len(self._starts) - 1
+
+    def blocks(self, most: int) -> Iterator[tuple[int, int]]:
+        """The kinds in blocks, first and last behind, whose addresses together are `most` or a single kind's."""
+        first = 0
+        while first < len(self):
+            fit = int(np.searchsorted(self._starts, self._starts[first] + most, "right")) - 1
+            yield first, (last := max(fit, first + 1))
+            first = last
 
     def members(self) -> list[list[int]]:
         """The slots of each kind that is none, where only slots were given."""
-        return [[int(slot) for slot in row if slot < self.columns] for row in self._members]
+        flat, starts = self._members.tolist(), self._starts.tolist()
+        return [flat[first:last] for first, last in pairwise(starts)]
 
     def flags(self, first: int, last: int, set_flags: Flags, exempting: Flags | None = None) -> tuple[Flags, Flags]:
         """Flags of some kinds by orders and by rules, `(sets, last - first)` each.
@@ -156,7 +166,7 @@ class Kinds:
             first: Counted from `columns` on.
             last: The kind behind the last.
             set_flags: The flag of each column for each set of regions.
-            exempting: The flag of each column for the regions of each exemption; inside all, where it names none.
+            exempting: The flag of each column for the regions of exemptions; inside everywhere, where these are none.
         """
         top, base = set_flags[:, self._top], set_flags[:, self._base] & np.uint16(outcome.LOCATING)
         said = np.where(self._is_corrected, set_flags[:, self._corrected], top)
@@ -164,14 +174,11 @@ class Kinds:
         both = (top & base & np.uint16(outcome.INSIDE)) * np.uint16(outcome.BOTH)
         again = (top & np.uint16(outcome.LOCATING)) << np.uint16(outcome.SECOND)
         of_slots = flags_of_slots(set_flags)
-        nothing = np.zeros((len(set_flags), 1), np.uint16)
-        by_order = np.concatenate(
-            [of_slots[0], top | base << np.uint16(outcome.SECOND) | both | corrected, nothing], axis=1
-        )
-        by_rule = np.concatenate([of_slots[1], said | again | corrected, nothing], axis=1)
-        members = self._members[first:last]
-        order_flags = np.bitwise_or.reduce(by_order[:, members], axis=2)
-        rule_flags = np.bitwise_or.reduce(by_rule[:, members], axis=2)
+        by_order = np.concatenate([of_slots[0], top | base << np.uint16(outcome.SECOND) | both | corrected], axis=1)
+        by_rule = np.concatenate([of_slots[1], said | again | corrected], axis=1)
+        members, starts = self._of_block(first, last)
+        order_flags = np.bitwise_or.reduceat(by_order[:, members], starts, axis=1)
+        rule_flags = np.bitwise_or.reduceat(by_rule[:, members], starts, axis=1)
         if self._exempt is not None and exempting is not None:
             exempt = self._exempt[:, first:last]
             by_order, by_rule = self.flags(first, last, exempting)
@@ -186,12 +193,17 @@ class Kinds:
         """The same by the witness's table in the place of base and overrides; corrections stand."""
         by_order, by_rule = flags_of_slots(witness_flags[:, self._witness])
         said = np.where(self._is_corrected, set_flags[:, self._corrected], by_rule)
-        members = self._members[first:last] - self.columns  # with a witness all places differ from slots
-        nothing = np.zeros((len(set_flags), 1), np.uint16)
+        members, starts = self._of_block(first, last)
+        members = members - self.columns  # with a witness all places differ from slots
         return (
-            np.bitwise_or.reduce(np.concatenate([by_order, nothing], axis=1)[:, members], axis=2),
-            np.bitwise_or.reduce(np.concatenate([said, nothing], axis=1)[:, members], axis=2),
+            np.bitwise_or.reduceat(by_order[:, members], starts, axis=1),
+            np.bitwise_or.reduceat(said[:, members], starts, axis=1),
         )
+
+    def _of_block(self, first: int, last: int) -> tuple[Integers, Integers]:
+        """The places of some kinds, and where those of each start; none is without one."""
+        starts = self._starts[first : last + 1]
+        return self._members[starts[0] : starts[-1]], starts[:-1] - starts[0]
 
 
 def dense(values: Integers) -> tuple[Integers, Integers]:

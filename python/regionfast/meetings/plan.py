@@ -80,6 +80,8 @@ class PlanRows(Sequence[PlanRow]):
     """The rows of a plan, by meeting and then connection. Columns; the rows are made when asked for."""
 
     def __init__(self, roster: Roster, regions: TextColumn, indices: Integers, effect: npt.NDArray[np.uint8]) -> None:
+        indices.setflags(write=False)
+        effect.setflags(write=False)
         self._roster = roster
         self._regions = regions
         self.indices = indices
@@ -148,6 +150,7 @@ class Plan(Evaluated):
         """The order or rule."""
         effects = np.array([_present(entry, grade) for grade in Grade], np.uint8)
         self._effect: npt.NDArray[np.uint8] = effects[keys >> np.uint32(GRADE_SHIFT)]
+        self._effect.setflags(write=False)  # what was checked, and signed, stays as it was
 
     @property
     def by(self) -> str:
@@ -169,7 +172,9 @@ class Plan(Evaluated):
     @cached_property
     def reason(self) -> npt.NDArray[np.uint8]:
         """The `Reason` of each connection of the roster, `uint8`; `UNTOUCHED` where its meeting is not reached."""
-        return reasons(self._keys)
+        found = reasons(self._keys)
+        found.setflags(write=False)
+        return found
 
     @cached_property
     def hash(self) -> str:

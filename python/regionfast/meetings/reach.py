@@ -61,5 +61,14 @@ def nearly(entry: Entry, roster: Roster) -> list[tuple[str, str]]:
     return [(name, alike[_plain(name)]) for name in missing if _plain(name) in alike]
 
 
+def nearly_in(names: Iterable[str], column: TextColumn) -> int:
+    """How many names are not in a column, while one that differs in blanks, dashes or case only is."""
+    missing = [name for name in names if name not in column.index]
+    if not missing:
+        return 0
+    alike = {_plain(text) for text in column.values if text is not None}
+    return sum(_plain(name) in alike for name in missing)
+
+
 def _plain(name: str) -> str:
     return "".join(char for char in name.casefold() if char.isalnum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -117,7 +118,7 @@ class Roster:
                 "roles": None if roles is None else encode(roles, "roles"),
                 "connections": None if connections is None else encode(connections, "connections"),
             },
-            parse_many(addresses),
+            _parsed(addresses),
             at,
         )
 
@@ -203,7 +204,7 @@ class Roster:
             name: encode(cast("Texts", column(found[name])), name) if name in found else None for name in _COLUMNS
         }
         roster = cls.__new__(cls)
-        parsed = parse_many(cast("Addresses", column(found["addresses"])))
+        parsed = _parsed(cast("Addresses", column(found["addresses"])))
         cls._fill(roster, columns, parsed, at, warnings=tuple(ignored(headings, found)))
         return roster
 
@@ -338,11 +339,23 @@ INVALID: Final = 1
 V4: Final = 4
 V6: Final = 6
 
+_HOLDS_LISTS: Final = re.compile(r"\bis (list|tuple|set|ndarray|Series)\b|column of \w*List")
+"""What the engine says of a row that has several addresses."""
 _CHUNK: Final = 1 << 16
 """Texts that are hashed together."""
 _NO_ROWS: Final[Integers] = np.zeros(0, np.int64)
 _FIRST: Final[npt.NDArray[np.int32]] = np.zeros(1, np.int32)
 _FIRST.flags.writeable = False
+
+
+def _parsed(addresses: Addresses) -> Parsed:
+    """The addresses, one a row."""
+    try:
+        return parse_many(addresses)
+    except TypeError as error:
+        if _HOLDS_LISTS.search(str(error)):
+            raise TypeError(f"{error}: repeat the row for each address, with the same `connections`") from None
+        raise
 
 
 def _at(wrong: npt.NDArray[np.bool_], lines: Integers | None) -> str:

@@ -60,6 +60,9 @@ def read_cases(toml: str, *, policy: Policy, source: str | None = None) -> tuple
         PolicyError: Anything is wrong, or there is no case; holds all problems, each with its place.
     """
     document = Document(toml, PolicyError, source)
+    if "case" not in document.values and ("order" in document.values or "rule" in document.values):
+        document.note((), "this is a policy: it is given before the cases")
+        document.finish()
     root = Section(document, document.values, keys=("version", "case"))
     root.check_version(required=False)
     sections = root.sections("case", KEYS)
@@ -74,18 +77,17 @@ def read_cases(toml: str, *, policy: Policy, source: str | None = None) -> tuple
 
 
 def _asked(policy: Policy) -> dict[str, str]:
-    """Which keys each case must have, and why: without its account a meeting is reached by no rule, and a case that
-    expects nothing would be as expected.
+    """Which keys each case must have, and why.
+
+    Without its account a meeting is reached by no rule, and a case that expects to be admitted would pass.
     """
-    orders = [(order.id, order.scope) for order in policy.orders]
     exemptions = [(f"exemption[{index}]", exemption) for index, exemption in enumerate(policy.exemptions)]
-    of_accounts = [name for name, lists in [*orders, *exemptions] if lists.accounts]
-    of_series = [
-        *(name for name, lists in orders if lists.series),
-        *(rule.id for rule in policy.rules if rule.series),
-        *(name for name, lists in exemptions if lists.series),
-    ]
-    of_roles = [name for name, lists in exemptions if lists.roles]
+    of_accounts = [order.id for order in policy.orders if order.scope.accounts]
+    of_accounts += [name for name, exemption in exemptions if exemption.accounts]
+    of_series = [order.id for order in policy.orders if order.scope.series]
+    of_series += [rule.id for rule in policy.rules if rule.series]
+    of_series += [name for name, exemption in exemptions if exemption.series]
+    of_roles = [name for name, exemption in exemptions if exemption.roles]
     found = {}
     if policy.rules:
         found["account"] = f"the policy has rules ({_some([rule.id for rule in policy.rules])})"

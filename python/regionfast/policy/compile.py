@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from regionfast import regions
+from regionfast.errors import PolicyError, Problem
 from regionfast.policy import outcome
-from regionfast.policy.model import Defaults, Entry, Order, Rule
+from regionfast.policy.model import Defaults, Entry, Exemption, Order, Rule
 from regionfast.policy.networks import Networks
 from regionfast.policy.outcome import Flags, Grade, Outcomes
 from regionfast.policy.policy import Policy
-from regionfast.regions import RegionError, RegionSet
+from regionfast.regions import RegionSet
 from regionfast.types import Effect, Region
 
 Keys: TypeAlias = npt.NDArray[np.uint32]
@@ -32,6 +33,9 @@ stands for no entry at all."""
 
 ENTRIES: Final = 1 << (outcome.GRADE_SHIFT - outcome.REASON_BITS)
 """Entries of a policy have smaller numbers than this."""
+
+CORRECTED: Final = 1 << 14
+"""Corrections name at most so many different regions; there are fewer codes in all of ISO 3166."""
 
 STATUS_FLAGS: Final = (
     outcome.UNKNOWN,
@@ -81,6 +85,8 @@ class Bound:
         self.slots = len(labels)
         """Slots of the table; columns from here on are what corrections say."""
         corrected = {correction.region: None for correction in policy.corrections}
+        if len(corrected) > CORRECTED:
+            raise PolicyError([Problem("correction", f"names more than {CORRECTED:,} different regions")])
         self.correction_columns = {region: self.slots + index for index, region in enumerate(corrected)}
         """The column of what a correction says."""
         self.corrected_networks = Networks([correction.networks for correction in policy.corrections])
@@ -89,14 +95,17 @@ class Bound:
         for number, correction in enumerate(policy.corrections):
             for participant in correction.participants:
                 self.corrected_participants.setdefault(participant, number)
-        self.exempt_networks = [
-            (number, Networks([exemption.networks]))
-            for number, exemption in enumerate(policy.exemptions)
-            if exemption.networks
-        ]
-        """By the number of the exemption."""
-        self.exempt_names = _exempt_names(policy)
-        """By column of a roster and name in it, the exemptions that list it."""
+        # Exemptions differ only in their regions once somebody is named, and most have none: few groups of many.
+        grouped: dict[tuple[str, ...], list[Exemption]] = {}
+        for exemption in policy.exemptions:
+            grouped.setdefault(exemption.regions, []).append(exemption)
+        self.exempt_regions = tuple(grouped)
+        """The different regions of exemptions, as they are written; empty for those without."""
+        networks = [[network for exemption in group for network in exemption.networks] for group in grouped.values()]
+        self.exempt_networks = [(number, Networks([listed])) for number, listed in enumerate(networks) if listed]
+        """By the number of the regions."""
+        self.exempt_names = _exempt_names(grouped.values())
+        """By column of a roster and name in it, the numbers of the regions of exemptions that list it."""
         self.columns = self.slots + len(corrected)
         self._resting = np.full(self.columns, outcome.ELSEWHERE, np.uint16)
         self._resting[: len(STATUS_FLAGS)] = STATUS_FLAGS
@@ -287,22 +296,11 @@ _CELLS: Final = 1 << 22
 
 
 def located(code: str, places: RegionSet) -> int:
-    """The flag of a located address relative to some regions.
-
-    A subdivision that no policy could name, such as `US-California`, is where its country is: databases have names
-    for what a policy may have taken out of a country.
-    """
-    try:
-        regions.parse(code)
-    except RegionError:
-        code = code.partition("-")[0]
-        try:
-            regions.parse(code)
-        except RegionError:  # withdrawn: nobody can order about it
-            return outcome.ELSEWHERE
-    if code in places:
-        return outcome.INSIDE
-    return outcome.ELSEWHERE if RegionSet([code]).isdisjoint(places) else outcome.UNDECIDED
+    """The flag of a located address relative to some regions."""
+    where = regions.whereabouts(code)
+    if not where or where.isdisjoint(places):
+        return outcome.ELSEWHERE  # or withdrawn: nobody can order about it
+    return outcome.INSIDE if where <= places else outcome.UNDECIDED
 
 
 def flags_of_slots(flags: Flags) -> tuple[Flags, Flags]:
@@ -381,11 +379,11 @@ def _columns_needed(scopes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return (*(["accounts"] if accounts else ()), *(["series"] if series else ()))
 
 
-def _exempt_names(policy: Policy) -> dict[str, dict[str, list[int]]]:
+def _exempt_names(grouped: Iterable[Sequence[Exemption]]) -> dict[str, dict[str, list[int]]]:
     names: dict[str, dict[str, list[int]]] = {}
-    for number, exemption in enumerate(policy.exemptions):
+    for number, group in enumerate(grouped):
         for column in ("participants", "roles", "meetings", "series", "accounts"):
-            for name in getattr(exemption, column):
+            for name in dict.fromkeys(name for exemption in group for name in getattr(exemption, column)):
                 names.setdefault(column, {}).setdefault(name, []).append(number)
     return names
 

@@ -159,7 +159,9 @@ class Section:
 
     def check_version(self, *, required: bool) -> None:
         """Note a version of the format that this release does not read."""
-        value = self.value("version", required=required)
+        value = self.value("version", required=False)
+        if value is None and required:
+            self.note("version", f"is missing: write `version = {VERSION}`")
         if value is not None and (type(value) is not int or value != VERSION):
             self.note("version", f"is not known: this release reads `version = {VERSION}`")
 
@@ -284,6 +286,8 @@ class Section:
             self.note(key, f"is {_kind(value)}: write a time with its offset, `2020-06-03T00:00:00Z`, without quotes")
         elif value.utcoffset() is None:
             self.note(key, "has no offset from UTC: write `Z` or one such as `+08:00` after it")
+        elif value.microsecond:
+            self.note(key, "has a fraction of a second: decisions are made for whole seconds")
         else:
             try:
                 return value.astimezone(UTC)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from regionfast import regions
 from regionfast.policy.model import Exemption, Order, Rule, State
-from regionfast.policy.tells import TellsRegions, Told, half_told, some, untold
+from regionfast.policy.tells import TellsRegions, Told, half_told, misspelt, some, untold
 from regionfast.regions import RegionError, RegionSet
 from regionfast.types import Effect
 
@@ -99,6 +99,7 @@ def findings(policy: Policy, at: datetime, table: TellsRegions | None = None) ->
     _unused(report)
     if table is not None:
         _table(report, Told(table.regions))
+        _codes(report, table)
     return tuple(report.found)
 
 
@@ -115,6 +116,8 @@ def _order(report: _Report, place: str, order: Order) -> None:
         report.say("note", f"{place}.state", f"is {order.state}: the order does nothing")
         return
     _dates(report, place, order)
+    if order.scope.everywhere:
+        report.say("note", f"{place}.meetings", "reaches every meeting")
     missing = [f"`{key}`" for key in NOTICE if not getattr(order, key)]
     if missing:
         report.say("warning", place, f"has no {', '.join(missing)}: those it acts on are told less than they should be")
@@ -393,6 +396,15 @@ def _table(report: _Report, told: Told) -> None:
         half = half_told(places, told)
         if half and not problems:
             report.say("note", f"{place}.regions", f"is undecided where the table says no more than {some(half)}")
+
+
+def _codes(report: _Report, table: TellsRegions) -> None:
+    """Codes of a table that no policy can name, where it is plain which is meant: overrides are written by people."""
+    for codes, suggestions in misspelt(table.regions):
+        which = "which is no code" if len(codes) == 1 else "which are no codes"
+        meant = " or ".join(f"`{code}`" for code in suggestions)
+        message = f"the table has {some(codes)}, {which} of ISO 3166 and lies in nothing: did you mean {meant}?"
+        report.say("warning", "", message if len(codes) == 1 else message.replace("and lies", "and lie"))
 
 
 def _moment(order: Order, at: datetime) -> datetime:

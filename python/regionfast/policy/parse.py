@@ -74,6 +74,7 @@ def parse(toml: str, *, deployment: Deployment | None, source: str | None) -> Co
         PolicyError: Anything is wrong; holds everything that is.
     """
     document = Document(toml, PolicyError, source)
+    _check_kind(document)
     root = Section(document, document.values, keys=SECTIONS)
     root.check_version(required=True)
     groups = _groups(root)
@@ -93,6 +94,16 @@ def parse(toml: str, *, deployment: Deployment | None, source: str | None) -> Co
     document.check_unique([*order_sections, *rule_sections], "id")
     document.finish()
     return contents
+
+
+def _check_kind(document: Document) -> None:
+    """Refuse a file of another kind in a word, rather than by all of its keys."""
+    if document.values.keys().isdisjoint(SECTIONS[1:]):
+        if "issuer" in document.values or "approver" in document.values:
+            document.note((), "this is a deployment: give it as `--deployment`, in Python as `deployment`")
+        elif "case" in document.values:
+            document.note((), "this holds cases: the policy is given before them")
+        document.finish()
 
 
 def _groups(root: Section) -> Groups:
@@ -315,5 +326,9 @@ def _defaults(root: Section, needing: list[Section]) -> Defaults | None:
             hint = f"`{needing[0].place}` is allow-only: write what those get whom no table locates"
             root.note("defaults", f'is missing: {hint}, `not-located = "hold"` or admit or deny')
         return None
-    common = section.choice("not-located", JOIN)
+    common = Effect.HOLD
+    if "not-located" in section:
+        common = section.choice("not-located", JOIN)
+    else:
+        section.note("not-located", 'is missing: write `not-located = "hold"` or admit or deny')
     return Defaults(**{status: section.choice(status, JOIN, common) for status in NOT_LOCATED})

@@ -102,6 +102,24 @@ def half_told(places: RegionSet, told: Told) -> list[str]:
     return [code for code, judged in told.around(places) if "-" not in judged and judged not in places]
 
 
+def misspelt(told: tuple[Region | None, ...]) -> list[tuple[list[str], tuple[str, ...]]]:
+    """The codes of a table that no policy can name, by country, with the codes that are meant.
+
+    Only where one is plainly meant: withdrawn codes and what a maker has invented are not misspelt.
+    """
+    found: dict[str, list[str]] = {}
+    for code in dict.fromkeys(region.code for region in told if region is not None):  # an override has its own slot
+        found.setdefault(regions.country(code), []).append(code)
+    wrong = []
+    for country, codes in found.items():
+        try:
+            regions.parse(country)
+        except RegionError as error:
+            if error.suggestions and regions.name(country) is None:  # a withdrawn code has a name
+                wrong.append((codes, error.suggestions))
+    return wrong
+
+
 def _message(name: str, part: RegionSet, around: list[str]) -> str:
     asked = f"`{name}`"
     if part.holes:

@@ -8,7 +8,7 @@ from regionfast.regions.codes import canonical, contains, country, is_user_assig
 from regionfast.regions.data import ACTS_SEEN_UNTIL, DATA_VERSION, Contested
 from regionfast.regions.error import RegionError
 from regionfast.regions.groups import check_groups, expand, group, group_changes, is_group
-from regionfast.regions.places import contested, contested_places
+from regionfast.regions.places import contested, contested_places, is_mainland, whereabouts
 from regionfast.regions.sets import RegionSet
 
 __all__ = [
@@ -27,7 +27,9 @@ __all__ = [
     "group",
     "group_changes",
     "is_group",
+    "is_mainland",
     "is_user_assigned",
     "name",
     "parse",
+    "whereabouts",
 ]

@@ -10,21 +10,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from regionfast.regions.data import ALIASES, ASSIGNED, GROUPS, WITHDRAWN
+from regionfast.regions.data import ALIASES, ALIASES_BY_PART, ASSIGNED, GROUPS, WITHDRAWN
 from regionfast.regions.error import RegionError, shown
+from regionfast.regions.fold import folded
 from regionfast.regions.spelling import near
 
 # ISO 3166-2, clause on code elements: up to three letters or digits after the dash.
 _STRICT: Final = re.compile(r"([A-Z]{2})(-[A-Z0-9]{1,3})?", re.ASCII)
 # What the engine takes for a region code: a name may stand in the place of the subdivision.
 _LOOSE: Final = re.compile(r"[A-Z]{2}(-[^,\"\x00-\x1f\x7f-\x9f]{1,64})?")
+_MEANT: Final = frozenset(row.canonical for row in ALIASES.values())
 
 
 def canonical(code: str) -> str:
     """The one form of a region code that counts: `CN-HK` is `HK`.
 
-    For codes that a table holds: withdrawn codes and unknown subdivisions stay as they are. What follows a second
-    dash stays too, `CN-HK-KLN` is `HK-KLN`. Calling it twice changes nothing.
+    For codes that a table holds: withdrawn codes and unknown subdivisions stay as they are. Databases spell one name
+    in many ways, so what follows the first dash is an alias in any case, with or without accents, blanks and dashes:
+    `CN-HONG KONG`, `CN-Hong-Kong` and `CN-hk` are `HK` too. What follows a second dash stays where it is no part of a
+    name, `CN-HK-KLN` is `HK-KLN`. Calling it twice changes nothing.
 
     Raises:
         RegionError: Text that has not the shape of a region code.
@@ -35,8 +39,15 @@ def canonical(code: str) -> str:
     if _LOOSE.fullmatch(code) is None:
         raise _refusal(code)
     country, _, rest = code.partition("-")
+    aliases = ALIASES_BY_PART.get(country)
     subdivision, dash, detail = rest.partition("-")
-    alias = ALIASES.get(f"{country}-{subdivision}") if dash else None
+    # What is canonical stays, whatever follows: `GE-AB-khazia` would fold like the name of its region.
+    if aliases is None or not rest or f"{country}-{subdivision}" in _MEANT:
+        return code
+    alias = aliases.get(folded(rest))
+    if alias is not None:
+        return alias.canonical
+    alias = aliases.get(folded(subdivision)) if dash else None
     return code if alias is None else f"{alias.canonical}-{detail}"
 
 

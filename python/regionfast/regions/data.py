@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from regionfast.regions.fold import folded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
@@ -116,6 +118,25 @@ def _aliases(tables: dict[str, Any], names: dict[str, str], sources: dict[str, s
     }
 
 
+def _by_part(aliases: dict[str, Alias]) -> dict[str, dict[str, Alias]]:
+    """Aliases by country, and there by the folded part after the dash; one spelling must not mean two regions."""
+    found: dict[str, dict[str, Alias]] = {}
+    for row in aliases.values():
+        country, _, part = row.code.partition("-")
+        first = found.setdefault(country, {}).setdefault(folded(part), row)
+        if first.canonical != row.canonical:
+            raise ValueError(f"`{first.code}` and `{row.code}` are spelt alike and are not the same region")
+    return found
+
+
+def _mainland(rows: list[tuple[str, str, list[str], str]], aliases: dict[str, Alias]) -> frozenset[str]:
+    """The folded parts after `CN-`; none of them may be an alias."""
+    parts = frozenset(folded(part) for code, number, names, _ in rows for part in (code, number, *names))
+    if not parts.isdisjoint(aliases):
+        raise ValueError("a subdivision of the mainland is spelt like one of another region")
+    return parts
+
+
 with (Path(__file__).parent / "regions.toml").open("rb") as _file:
     _data: dict[str, Any] = tomllib.load(_file)
 _sources: dict[str, str] = _data["sources"]
@@ -145,6 +166,12 @@ MISTAKEN: Final[dict[str, str]] = {text: meant for text, meant, _ in _data["code
 ALIASES: Final[dict[str, Alias]] = _aliases(
     _data["aliases"], {code: row.name for code, row in ASSIGNED.items()}, _sources
 )
+
+ALIASES_BY_PART: Final[dict[str, dict[str, Alias]]] = _by_part(ALIASES)
+"""The same by country and, folded, by what follows the dash."""
+
+MAINLAND: Final[frozenset[str]] = _mainland(_data["mainland"]["rows"], ALIASES_BY_PART["CN"])
+"""What follows `CN-`, folded, in the codes and names of the subdivisions of mainland China."""
 
 GROUPS: Final[dict[str, Group]] = _groups(_data["groups"], _sources)
 
