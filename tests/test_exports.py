@@ -157,7 +157,8 @@ def test_that_nobody_was_there_is_said(tmp_path: Path) -> None:
     assert len(early) == 0
     said = "nobody was there at 2020-06-04T08:00:00Z: the first joined at 2020-06-04T09:00:00Z"
     assert said in early.warnings
-    assert Roster.from_export(written(tmp_path, ZOOM), at=at(9, 0)).warnings == ()
+    there = Roster.from_export(written(tmp_path, ZOOM), at=at(9, 0))
+    assert not any("nobody" in warning for warning in there.warnings)
     nobody = Roster.from_export(written(tmp_path, "Name,IP Address,Join Time,Meeting ID\n"), at=at(8, 0))
     assert "nobody was there at 2020-06-04T08:00:00Z" in nobody.warnings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class RegionfastError(Exception):
@@ -33,10 +33,17 @@ class Problem:
     """What is wrong and how to mend it."""
     suggestions: tuple[str, ...] = ()
     """Right spellings, the nearest first."""
+    entry: str | None = field(default=None, compare=False)
+    """Id of the order or rule that the place is in, for people who count no entries; no part of what is wrong."""
 
     def __str__(self) -> str:
         hint = f": did you mean {' or '.join(f'`{text}`' for text in self.suggestions)}?" if self.suggestions else ""
-        return f"{self.place}: {self.message}{hint}" if self.place else f"{self.message}{hint}"
+        return f"{named(self.place, self.entry)}: {self.message}{hint}" if self.place else f"{self.message}{hint}"
+
+
+def named(place: str, entry: str | None) -> str:
+    """A place in a file and whose it is: ``order[17].until (`cn-77`)``."""
+    return place if entry is None else f"{place} (`{entry}`)"
 
 
 class _FileError(RegionfastError, ValueError):

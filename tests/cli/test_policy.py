@@ -97,6 +97,28 @@ address = "somewhere"
 effect = "hold"
 reason = "invalid"
 """
+WEEKLY = """
+[[rule]]
+id = "weekly"
+account = "acme"
+effect = "deny"
+regions = ["CN"]
+series = ["s"]
+[[rule]]
+id = "a"
+account = "acme"
+effect = "deny"
+regions = ["CN"]
+[[rule]]
+id = "b"
+account = "acme"
+effect = "deny"
+regions = ["CN"]
+[[exemption]]
+roles = ["interpreter"]
+reason = "interprets"
+"""
+"""What may stand below the policy: of a series, and of a role."""
 ADDRESSES = ("1.0.0.1", "1.1.0.1")
 
 
@@ -311,7 +333,8 @@ def test_a_case_that_fails_is_named_and_its_person_is_not(
         ("case = 1", "case: is a number, not a list of tables: write `[[case]]` before each"),
         ("[[case]]\n" + CASE + 'effect = "deny"', "case[0].name: is missing"),
         ('[[case]]\nname = "x"\nmeeting = "m"\naccount = ""\neffect = "deny"', "case[0].at: is missing"),
-        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\naccount = ""\neffect = "deny"', "case[0].meeting: is missing"),
+        ('[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\naccount = ""\neffect = "deny"',
+         "case[0].meeting: is missing"),
         ('[[case]]\nname = "x"\n' + CASE, "case[0].effect: is missing"),
         ('[[case]]\nname = "x"\n' + CASE + 'effect = "eject"', "case[0].effect: `eject` is none of deny, hold, admit"),
         ('[[case]]\nname = "x"\n' + CASE + 'effect = "deny"\nreason = "insid"',
@@ -342,10 +365,7 @@ def test_cases_that_are_none(policy: Path, tmp_path: Path, cases: str, said: str
     [
         ("", ["case[0].account: is missing: the policy has rules (staff)"]),
         (
-            '[[rule]]\nid = "weekly"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\nseries = ["s"]\n'
-            '[[rule]]\nid = "a"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\n'
-            '[[rule]]\nid = "b"\naccount = "acme"\neffect = "deny"\nregions = ["CN"]\n'
-            '[[exemption]]\nroles = ["interpreter"]\nreason = "works"\n',
+            WEEKLY,
             [
                 "case[0].account: is missing: the policy has rules (staff, weekly, a and 1 more)",
                 "case[0].series: is missing: the policy names series (weekly)",
@@ -354,7 +374,7 @@ def test_cases_that_are_none(policy: Path, tmp_path: Path, cases: str, said: str
         ),
     ],
 )
-def test_a_case_says_what_the_policy_asks_for(tmp_path: Path, more: str, said: list[str]) -> None:
+def test_a_case_says_what_the_policy_asks_for(database: Path, tmp_path: Path, more: str, said: list[str]) -> None:
     # Without its account a rule does not reach the meeting, and whoever expects to be admitted would be content.
     policy = written(tmp_path / "policy.toml", POLICY + more)
     case = '[[case]]\nname = "x"\nat = 2020-06-04T00:00:00Z\nmeeting = "m"\neffect = "admit"\naddress = "1.1.0.1"\n'
@@ -362,8 +382,9 @@ def test_a_case_says_what_the_policy_asks_for(tmp_path: Path, more: str, said: l
     found = run("test", policy, cases)
     assert (found.exit_code, found.stdout) == (2, "")
     assert found.stderr.splitlines() == [f"Error: {cases}: {line}" for line in said]
-    cases = written(tmp_path / "cases.toml", f'{case}account = "acme"\nseries = ""\nrole = ""\n' if more else case)
-    assert run("test", policy, cases, "--quiet").exit_code == (0 if more else 2)
+    none = 'series = ""\nrole = ""\n' if more else ""
+    cases = written(tmp_path / "cases.toml", f'{case}account = "acme"\n{none}')
+    assert run("test", policy, cases, "--database", database).stdout == "cases  1, 0 failed\n"
 
 
 def test_a_case_says_the_account_that_an_order_names(tmp_path: Path) -> None:
@@ -393,7 +414,7 @@ def test_a_code_of_overrides_that_no_policy_can_name(policy: Path, tmp_path: Pat
     found = run("check", policy, "--overrides", own, "--at", "2020-06-04T00:00:00Z", "--json")
     assert found.exit_code == 0
     warned = [line["message"] for line in json.loads(found.stdout)["findings"] if "ISO" in line["message"]]
-    assert warned == [
+    assert sorted(warned, reverse=True) == [
         "the table has `UK`, `UK-ENG`, which are no codes of ISO 3166 and lie in nothing: did you mean `GB`?",
         "the table has `EL`, which is no code of ISO 3166 and lies in nothing: did you mean `GR`?",
     ]

@@ -512,7 +512,7 @@ def test_several_addresses_in_a_row_are_several_rows(addresses: Any) -> None:
         Roster(["u"], addresses, meetings=["m"])
     assert not re.search(r"8\.8|secret", str(error.value))
     with pytest.raises(TypeError) as other:
-        Roster(["u"], [1.5], meetings=["m"])  # type: ignore[list-item]
+        Roster(["u"], [1.5], meetings=["m"])
     assert "repeat" not in str(other.value)
 
 

@@ -63,6 +63,11 @@ def _kind(value: object) -> str:
     return next(name for kind, name in _KINDS if isinstance(value, kind))
 
 
+def entry_id(text: str) -> str | None:
+    """The id of an entry as messages may repeat it: one that looks like an address is none."""
+    return text if _ID.fullmatch(text) and shown(text) == f"`{text}`" else None
+
+
 class Document:
     """One file: what it says, and what is wrong with it."""
 
@@ -88,7 +93,17 @@ class Document:
 
     def note(self, path: Path, message: str, suggestions: tuple[str, ...] = ()) -> None:
         """Something is wrong at a place."""
-        self._noted.append((path, Problem(place(path), message, suggestions)))
+        self._noted.append((path, Problem(place(path), message, suggestions, self._entry(path))))
+
+    def _entry(self, path: Path) -> str | None:
+        """The id of the order or rule that a place is in, where it has a sound one."""
+        match path:
+            case ("order" | "rule" as kind, int(index), *rest) if rest[:1] != ["id"]:
+                tables = self.values[kind]
+                values = tables[index] if isinstance(tables, list) else None
+                found = values.get("id") if isinstance(values, dict) else None
+                return entry_id(found) if isinstance(found, str) else None
+        return None
 
     def check_unique(self, sections: Iterable[Section], key: str) -> None:
         """Note each table that has the same text under a key as one before it."""

@@ -6,6 +6,7 @@ an account is known of rosters, not of policies.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from regionfast import regions
+from regionfast.errors import named
+from regionfast.policy.document import entry_id
 from regionfast.policy.model import Exemption, Order, Rule, State
 from regionfast.policy.tells import TellsRegions, Told, half_told, misspelt, some, untold
 from regionfast.regions import RegionError, RegionSet
@@ -27,6 +30,7 @@ SOON: Final = timedelta(days=14)
 """An order that ends within it is worth a word."""
 NOTICE: Final = ("reference", "law", "contest")
 
+_ENTRY: Final = re.compile(r"(order|rule)\[([0-9]+)\]")
 _STRENGTH: Final = {Effect.ADMIT: 0, Effect.KEEP: 0, Effect.HOLD: 1, Effect.DENY: 2, Effect.EJECT: 2}
 
 
@@ -39,9 +43,11 @@ class Finding:
     place: str
     """Path inside the file, `order[0].until`; empty for the policy as a whole."""
     message: str
+    entry: str | None = field(default=None, compare=False)
+    """Id of the order or rule that the place is in, for people who count no entries."""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
+        return f"{named(self.place, self.entry)}: {self.message}" if self.place else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,12 @@ class _Report:
     found: list[Finding] = field(default_factory=list)
 
     def say(self, severity: Severity, place: str, message: str) -> None:
-        self.found.append(Finding(severity, place, message))
+        found = _ENTRY.match(place)
+        entry = None
+        if found is not None:
+            entries: Sequence[Order | Rule] = self.policy.orders if found[1] == "order" else self.policy.rules
+            entry = entry_id(entries[int(found[2])].id)
+        self.found.append(Finding(severity, place, message, entry))
 
 
 def findings(policy: Policy, at: datetime, table: TellsRegions | None = None) -> tuple[Finding, ...]:

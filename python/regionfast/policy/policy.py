@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from regionfast.errors import PolicyError, Problem
 from regionfast.policy.deployment import Deployment
-from regionfast.policy.document import VERSION, nearest, read
+from regionfast.policy.document import VERSION, entry_id, nearest, read
 from regionfast.policy.findings import Finding, findings
 from regionfast.policy.model import Correction, Defaults, Entry, Exemption, Order, Rule
 from regionfast.policy.parse import parse
@@ -125,7 +125,7 @@ class Policy:
             *((f"exemption[{index}]", exemption, at) for index, exemption in enumerate(self.exemptions)),
         ]
         problems = [
-            Problem(f"{place}.{problem.place}", problem.message, problem.suggestions)
+            Problem(f"{place}.{problem.place}", problem.message, problem.suggestions, _id_of(entry))
             for place, entry, moment in asked
             for problem in untold(entry, moment, told, self.groups)
         ]
@@ -171,6 +171,10 @@ class Policy:
         orders = f"{len(self.orders)} order{'' if len(self.orders) == 1 else 's'}"
         rules = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
         return f"<Policy of {orders}, {rules}, revision {self.revision[:4]}…>"
+
+
+def _id_of(entry: Entry | Exemption) -> str | None:
+    return None if isinstance(entry, Exemption) else entry_id(entry.id)
 
 
 def _restored(given: dict[str, object]) -> Policy:
