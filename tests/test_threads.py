@@ -141,13 +141,12 @@ def test_a_list_that_changes_while_it_is_read(table: rf.Table) -> None:
 
     def change(number: int) -> None:
         match number % 5:
-            # First longer, then shorter, and refilled at once: an empty list is looked up in no time, so that all
-            # rounds of the lookup would pass before it is filled again.
+            # Refilled in one step: an empty list is looked up in no time, so that all rounds of the lookup would pass
+            # before it is filled again.
             case 0:
                 batch.extend(full)
             case 1:
-                batch.clear()
-                batch.extend(full)
+                batch[:] = full
             case 2:
                 del batch[:: 3 + number % 7]
             case 3:
@@ -155,9 +154,12 @@ def test_a_list_that_changes_while_it_is_read(table: rf.Table) -> None:
             case _:
                 batch.reverse()
 
-    lengths = set()
+    lengths: set[int] = set()
     with meanwhile(change):
-        for _ in range(25):
+        # Which thread runs is the system's choice: more rounds, until the other one was seen to have run.
+        rounds, until = 0, time.monotonic() + 30
+        while rounds < 25 or (len(lengths) == 1 and time.monotonic() < until):
+            rounds += 1
             where = table.lookup_many(batch)
             lengths.add(len(where))
             assert set(where.to_list()) <= set(known.values())

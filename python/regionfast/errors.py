@@ -42,8 +42,11 @@ class Problem:
 
 
 def named(place: str, entry: str | None) -> str:
-    """A place in a file and whose it is: ``order[17].until (`cn-77`)``."""
-    return place if entry is None else f"{place} (`{entry}`)"
+    """A place in a file with the id of its entry, which people know better: ``order[17] (`cn-77`).until``."""
+    if entry is None:
+        return place
+    table, _, rest = place.partition("]")
+    return f"{table}] (`{entry}`){rest}"
 
 
 class _FileError(RegionfastError, ValueError):

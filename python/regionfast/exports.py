@@ -204,7 +204,7 @@ def own_columns(header: Sequence[str], source: str) -> dict[str, int]:
         lacking = f"{source}: no column{'s' * (len(missing) > 1)} {names}"
         if not found or any(map(_is_address, header)):
             raise RosterError(
-                f"{lacking}: the first row has to be headings, such as `participant,address,meeting`: is it data?"
+                f"{lacking}: unknown headings, or data in their place: head the rows `participant,address,meeting`"
             )
         raise RosterError(f"{lacking}; found: {_listed(header)}")
     return found

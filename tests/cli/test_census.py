@@ -101,7 +101,11 @@ def test_census_of_nobody() -> None:
     [
         (["census"], 2, "Missing argument"),
         (["census", "none.csv"], 2, "cannot read none.csv"),
-        (["census", "-"], 2, "no columns `participant`, `address`, `meeting`: the first row has to be headings"),
+        (
+            ["census", "-"],
+            2,
+            "no columns `participant`, `address`, `meeting`: unknown headings, or data in their place",
+        ),
         (["census", "-", "--level", "subdivision"], 2, "the bundled table tells countries only: give --database"),
         (["census", "-", "--at", "2020-01-01"], 2, "the time has no offset"),
         (["census", "-", "--at", "soon"], 2, "write a time such as"),

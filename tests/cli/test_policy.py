@@ -170,7 +170,7 @@ def test_warnings_are_listed_and_change_no_exit_code(policy: Path) -> None:
     assert "in force at 2020-06-20T00:00:00Z" in found.stdout
     assert found.stdout.splitlines()[-2:] == [
         "note         no deployment: nobody has checked the issuers, so what is decided is advisory",
-        "warning      order[0].until: is near: the order ends in 10 days, at 2020-06-30T00:00:00Z",
+        "warning      order[0] (`cn-1`).until: is near: the order ends in 10 days, at 2020-06-30T00:00:00Z",
     ]
 
 
@@ -179,8 +179,8 @@ def test_all_that_is_wrong_is_an_error_a_line(tmp_path: Path) -> None:
     found = run("check", path)
     assert (found.exit_code, found.stdout) == (2, "")
     assert found.stderr.splitlines() == [
-        f"Error: {path}: rule[0].regions[0]: `China` is no region code of ISO 3166: did you mean `CN`?",
-        f"Error: {path}: rule[0].account: is missing",
+        f"Error: {path}: rule[0] (`r`).regions[0]: `China` is no region code of ISO 3166: did you mean `CN`?",
+        f"Error: {path}: rule[0] (`r`).account: is missing",
         f"Error: {path}: version: is missing: write `version = 1`",
     ]
     as_json = run("check", path, "--json")
@@ -193,13 +193,21 @@ def test_all_that_is_wrong_is_an_error_a_line(tmp_path: Path) -> None:
                 "place": "rule[0].regions[0]",
                 "message": "`China` is no region code of ISO 3166",
                 "suggestions": ["CN"],
+                "entry": "r",
             },
-            {"severity": "problem", "place": "rule[0].account", "message": "is missing", "suggestions": []},
+            {
+                "severity": "problem",
+                "place": "rule[0].account",
+                "message": "is missing",
+                "suggestions": [],
+                "entry": "r",
+            },
             {
                 "severity": "problem",
                 "place": "version",
                 "message": "is missing: write `version = 1`",
                 "suggestions": [],
+                "entry": None,
             },
         ],
     }
@@ -209,7 +217,7 @@ def test_an_issuer_who_may_not_demand_it(policy: Path, tmp_path: Path) -> None:
     deployment = written(tmp_path / "d.toml", DEPLOYMENT.replace('"CN"', '"US"'))
     found = run("check", policy, "--deployment", deployment)
     assert found.exit_code == 2
-    assert "order[0].territory: `CN` is not inside the issuer's jurisdiction: US" in found.stderr
+    assert "order[0] (`cn-1`).territory: `CN` is not inside the issuer's jurisdiction: US" in found.stderr
     written(deployment, "x = 1")
     found = run("check", policy, "--deployment", deployment)
     assert (found.exit_code, found.stderr) == (2, f"Error: {deployment}: x: is no key that may stand here\n")
@@ -221,7 +229,7 @@ def test_what_the_table_cannot_tell_is_a_policy_error(tmp_path: Path, database: 
     found = run("check", path, "--database", database, "--at", "2020-06-04T00:00:00Z")
     assert found.exit_code == 2
     assert found.stderr.splitlines()[-1] == (
-        f"Error: {path}: order[0].regions[0]: the table cannot tell `UA-43`, it knows only `UA`: "
+        f"Error: {path}: order[0] (`cn-1`).regions[0]: the table cannot tell `UA-43`, it knows only `UA`: "
         "take a database of subdivisions and open it with level `subdivision`"
     )
     assert "sound        no" in found.stdout
@@ -244,6 +252,7 @@ def test_check_as_json(policy: Path, deployment: Path, database: Path) -> None:
             "severity": "warning",
             "place": "order[0].until",
             "message": "is near: the order ends in 10 days, at 2020-06-30T00:00:00Z",
+            "entry": "cn-1",
         }
     ]
 
@@ -410,12 +419,12 @@ def test_files_that_are_swapped(policy: Path, deployment: Path, tmp_path: Path) 
 
 
 def test_a_code_of_overrides_that_no_policy_can_name(policy: Path, tmp_path: Path) -> None:
-    own = written(tmp_path / "own.csv", "9.9.9.0/24,UK\n9.9.8.0/24,UK-ENG\n9.9.7.0/24,EL\n9.9.6.0/24,AN\n")
+    own = written(tmp_path / "own.csv", "9.9.9.0/24,UK\n9.9.7.0/24,EL\n9.9.6.0/24,AN\n")
     found = run("check", policy, "--overrides", own, "--at", "2020-06-04T00:00:00Z", "--json")
     assert found.exit_code == 0
     warned = [line["message"] for line in json.loads(found.stdout)["findings"] if "ISO" in line["message"]]
     assert sorted(warned, reverse=True) == [
-        "the table has `UK`, `UK-ENG`, which are no codes of ISO 3166 and lie in nothing: did you mean `GB`?",
+        "the table has `UK`, which is no code of ISO 3166 and lies in nothing: did you mean `GB`?",
         "the table has `EL`, which is no code of ISO 3166 and lies in nothing: did you mean `GR`?",
     ]
 

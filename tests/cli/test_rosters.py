@@ -61,7 +61,7 @@ def test_a_deployment_vouches_for_issuers(scene: Scene) -> None:
     enrolled.write_text('version = 1\n[[issuer]]\nid = "other"\njurisdiction = "CN"\n', encoding="utf-8")
     refused = scene.run("decide ejections", "--deployment", enrolled)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "order[0].issuer" in refused.stderr
+    assert "order[0] (`cn-1`).issuer" in refused.stderr
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -171,7 +171,7 @@ def test_all_that_is_wrong_with_a_policy_is_told_with_its_path(scene: Scene) -> 
     for command in COMMANDS:
         ended = scene.run(command)
         assert (ended.exit_code, ended.stdout) == (2, "")
-        for place in ("order[0].territory", "order[0].state", "rule[0].regions[0]"):
+        for place in ("order[0] (`cn-1`).territory", "order[0] (`cn-1`).state", "rule[0] (`staff`).regions[0]"):
             assert f"Error: {scene.policy}: {place}" in ended.stderr
 
 

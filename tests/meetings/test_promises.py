@@ -287,7 +287,7 @@ def test_promise_4_hk_mo_tw_are_regions_of_their_own_also_where_a_database_nests
 
 @pytest.mark.parametrize("written", ["HK", "MO", "TW", "CN-HK", "CN-MO", "CN-TW"])
 def test_promise_4_an_order_for_cn_cannot_name_them(written: str) -> None:
-    with pytest.raises(rf.PolicyError, match="order\\[0\\].regions\\[1\\]"):
+    with pytest.raises(rf.PolicyError, match=r"order\[0\].*regions\[1\]"):
         policy(ORDER.replace('["CN"]', f'["CN", "{written}"]'))
 
 

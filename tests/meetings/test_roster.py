@@ -6,6 +6,7 @@ import gzip
 import io
 import ipaddress
 import itertools
+import pickle
 import re
 import subprocess
 import sys
@@ -421,9 +422,15 @@ MANY = HEAD + b"".join(b"u,8.8.8.%d,m%d\n" % (i % 256, i) for i in range(20_000)
         (b"PK\x03\x04" + bytes(22) + b"[Content_Types].xml", "is an Excel workbook: save it as CSV"),
         (b"PK\x03\x04" + bytes(22) + b"roster.csv", "is a ZIP archive: unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook: save it as CSV"),
-        (b"secret,9.9.9.9,m\n", "no columns `participant`, `address`, `meeting`: the first row has to be headings"),
-        (b"secret,9.9.9.9,meeting\n", "the first row has to be headings, such as `participant,address,meeting`"),
-        (b"secret,x,m\n", "the first row has to be headings"),
+        (
+            b"secret,9.9.9.9,m\n",
+            "no columns `participant`, `address`, `meeting`: unknown headings, or data in their place",
+        ),
+        (
+            b"secret,9.9.9.9,meeting\n",
+            "unknown headings, or data in their place: head the rows `participant,address,meeting`",
+        ),
+        (b"secret,x,m\n", "unknown headings, or data in their place"),
         (b'Meeting ID,account,"us\ner",\n', "no columns `participant`, `address`; found: Meeting ID, account, us er"),
         (b"meeting," + b"h," * 40 + b"x" * 99, "found: meeting" + ", h" * 19 + " and 22 more"),
         (b"participant,meeting\nsecret,m\n", "no column `address`; found: participant, meeting"),
@@ -562,3 +569,22 @@ def test_ten_million_rows_cost_a_bounded_memory() -> None:
     built, digested = map(float, ran.stdout.split())
     assert built < 60
     assert digested < 120
+
+
+def test_a_roster_is_pickled_before_and_after_its_use() -> None:
+    roster = rf.Roster(["a", "b"], ["8.8.8.8", "2400:3200::1"], meetings=["m", "m"], roles=["host", None])
+    before = pickle.loads(pickle.dumps(roster))  # noqa: S301 - our own
+    roster.lookup(rf.open())
+    after = pickle.loads(pickle.dumps(roster))  # noqa: S301 - our own
+    for copy in (before, after):
+        assert copy.digest == roster.digest
+        assert np.array_equal(copy.lookup(rf.open()), roster.lookup(rf.open()))
+        assert not any(array.flags.writeable for array in (copy.families, copy.v4, copy.v6, copy.meetings.codes))
+
+
+def test_names_that_look_alike_are_alike() -> None:
+    one = rf.Roster(["Jose\u0301", " ann ", "Bo"], [None] * 3, meetings=[" m", "m ", "m"])
+    other = rf.Roster(["Jos\u00e9", "ann", "Bo"], [None] * 3, meetings=["m"] * 3)
+    assert list(one.participants) == list(other.participants) == ["Jos\u00e9", "ann", "Bo"]
+    assert one.digest == other.digest
+    assert list(rf.Roster(["bo"], [None], meetings=["m"]).participants) != ["Bo"]

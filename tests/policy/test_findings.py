@@ -51,7 +51,25 @@ DEPLOYMENT = Deployment(
 def found(*tables: str, at: datetime = AT, deployment: Deployment | None = DEPLOYMENT) -> list[str]:
     """The findings as lines."""
     policy = Policy.from_text("version = 1\n" + "".join(tables), deployment=deployment)
-    return [f"{finding.severity} {finding}" for finding in policy.findings(at)]
+    return [line(finding) for finding in policy.findings(at)]
+
+
+def line(finding: Finding) -> str:
+    """A finding in a line, without the ids of entries, which are all alike here."""
+    return f"{finding.severity} {f'{finding.place}: ' if finding.place else ''}{finding.message}"
+
+
+def test_an_entry_is_named_beside_its_place() -> None:
+    policy = Policy.from_text("version = 1\n" + order("cn-77", until="2020-06-05T00:00:00Z"), deployment=DEPLOYMENT)
+    (finding,) = policy.findings(AT)
+    assert (finding.place, finding.entry) == ("order[0].until", "cn-77")
+    assert str(finding).startswith("order[0] (`cn-77`).until: is near")
+    like_an_address = order("203.0.113.7", until="2020-06-05T00:00:00Z")
+    (finding,) = Policy.from_text(f"version = 1\n{like_an_address}", deployment=DEPLOYMENT).findings(AT)
+    assert (finding.entry, str(finding).partition(":")[0]) == (None, "order[0].until")
+    rules = [rule("a", "allow-only", "US"), rule("b", "allow-only", "DE"), DEFAULTS]
+    findings = Policy.from_text("version = 1\n" + "".join(rules)).findings(AT)
+    assert [str(found).partition(":")[0] for found in findings] == ["rule[0] (`a`)"]
 
 
 def test_nothing_is_said_of_a_sound_order() -> None:
@@ -80,8 +98,8 @@ def test_states(state: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"from_": "2020-06-04T00:00:00.000001Z"},
-         "note order[0].from: is still to come, at 2020-06-04T00:00:00.000001Z: the order does nothing yet"),
+        ({"from_": "2020-06-04T00:00:01Z"},
+         "note order[0].from: is still to come, at 2020-06-04T00:00:01Z: the order does nothing yet"),
         ({"until": "2020-06-04T00:00:00Z"},
          "warning order[0].until: is past: the order ended at 2020-06-04T00:00:00Z"),
         ({"until": "2020-06-04T01:00:00Z"},
@@ -319,7 +337,7 @@ def test_a_group_before_its_records() -> None:
     early = datetime(1990, 1, 1, tzinfo=UTC)
     exemption = '[[exemption]]\naccounts = ["acme"]\nregions = ["SCHENGEN"]\nreason = "x"\n'
     policy = Policy.from_text("version = 1\n" + rule("a", "deny", "EEA") + exemption)
-    assert [f"{finding.severity} {finding}" for finding in policy.findings(early, rf.open())] == [
+    assert [line(finding) for finding in policy.findings(early, rf.open())] == [
         "problem rule[0].regions: group `EEA` is recorded from 1993-12-31T23:00:00Z on",
         "problem exemption[0].regions: group `SCHENGEN` is recorded from 1995-03-25T23:00:00Z on",
     ]
@@ -351,6 +369,18 @@ def test_what_is_not_used() -> None:
     assert found(rule("r", "deny", "one"), groups) == ["note groups.two: is used by nothing"]
 
 
+def test_codes_of_a_table_that_no_policy_can_name() -> None:
+    class Labels:
+        regions = (*[None] * 8, *map(Region, ["UK", "CN", "UK-ENG", "EL", "AN", "XX"]))
+        info: TableInfo = rf.open().info
+
+    policy = Policy.from_text("version = 1\n" + order(), deployment=DEPLOYMENT)
+    assert [line(finding) for finding in policy.findings(AT, Labels())] == [
+        "warning the table has `UK`, `UK-ENG`, which are no codes of ISO 3166 and lie in nothing: did you mean `GB`?",
+        "warning the table has `EL`, which is no code of ISO 3166 and lies in nothing: did you mean `GR`?",
+    ]
+
+
 def test_what_a_table_cannot_tell() -> None:
     class Labels:
         regions = (*[None] * 8, *map(Region, ["UA", "CN", "CN-GD", "US", "US-CA"]))
@@ -363,7 +393,7 @@ def test_what_a_table_cannot_tell() -> None:
         + rule("r", "deny", "US-CA US-NY")
         + '[[exemption]]\naccounts = ["a"]\nregions = ["UA-30"]\nreason = "x"\n'
     )
-    said = [f"{finding.severity} {finding}" for finding in policy.findings(AT, Labels())]
+    said = [line(finding) for finding in policy.findings(AT, Labels())]
     assert said[1:] == [
         (
             "problem order[0].regions[0]: the table cannot tell `UA-43`, it knows only `UA`: "

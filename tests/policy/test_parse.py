@@ -758,8 +758,20 @@ def test_the_source_stands_before_each_problem() -> None:
         Policy.from_text('version = 2\n[[rule]]\nid = "r"', source="own.toml")
     lines = str(raised.value).splitlines()
     assert lines[0] == "own.toml: version: is not known: this release reads `version = 1`"
-    assert lines[1] == "own.toml: rule[0].account: is missing"
+    assert lines[1] == "own.toml: rule[0] (`r`).account: is missing"
     assert all(line.startswith("own.toml: ") for line in lines)
+
+
+def test_an_entry_is_named_beside_its_place() -> None:
+    said = {
+        problem.place: problem.entry for problem in problems(policy(table("order", {"id": '"cn-77"', "join": "1"})))
+    }
+    assert said == {"order[0].join": "cn-77"}
+    for name in ('"203.0.113.7"', '"2001:db8::1"', '"a b"', "7", None):  # no id, or what may be an address
+        (found,) = [found for found in problems(table("rule", {"id": name, "effect": "1"})) if "effect" in found.place]
+        assert (found.entry, str(found).partition(":")[0]) == (None, "rule[0].effect")
+    (wrong,) = problems(policy(table("correction", {"date": "1"})))
+    assert wrong.entry is None
 
 
 def test_problems_name_no_address_and_nobody() -> None:

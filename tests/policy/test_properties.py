@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from regionfast import regions
 from regionfast.errors import DeploymentError, PolicyError
+from regionfast.names import plain
 from regionfast.policy import (
     Correction,
     Defaults,
@@ -66,7 +67,7 @@ def document(sections: dict[str, object]) -> str:
 
 # Documents of any kind: right keys and wrong ones with right values and wrong ones.
 
-text = st.text(st.characters(codec="utf-8"), max_size=20)
+text = st.text(st.characters(codec="utf-8"), max_size=20).map(plain)
 WORDS = (
     *("all", "open", "CN", "HK", "cn", "China", "EU", "UK", "office", "203.0.113.0/24", "203.0.113.7", "::/0", "30d"),
     *JOIN, *PRESENT, *RULE_EFFECTS, *map(str, State),
@@ -147,7 +148,9 @@ names = text.filter(lambda value: value.strip() not in {"", "all"})
 ids = st.from_regex(r"[A-Za-z0-9._:-]{1,8}", fullmatch=True)
 CODES = ("CN", "HK", "US", "US-CA", "UA", "UA-43", "XK", "GB-ENG", "FR", "BQ-SA")
 OWN = {"office": ("US", "EU"), "Branch_2": ("office", "SCHENGEN", "TW")}
-moments = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(1999, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda moment: moment.replace(microsecond=0)  # decisions are made for whole seconds
+)
 lengths = st.integers(0, 32)
 networks: st.SearchStrategy[Network] = st.one_of(
     st.builds(lambda bits, length: IPv4Network((bits, length), strict=False), st.integers(0, 2**32 - 1), lengths),

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from unicodedata import normalize
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from regionfast import regions
-from regionfast.regions.data import ALIASES, ASSIGNED, GROUPS, MISTAKEN, WITHDRAWN
+from regionfast.regions.data import (
+    ALIASES,
+    ALIASES_BY_PART,
+    ASSIGNED,
+    GROUPS,
+    MISTAKEN,
+    WITHDRAWN,
+    Alias,
+    _by_part,
+    _mainland,
+)
 from regionfast.regions.error import RegionError
 
 CANONICAL = {
@@ -121,6 +134,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "US-CALI": (),
     "US-California": (),
     "CN-Hong Kong": ("HK",),
+    "CN-HONG KONG": ("HK",),
+    "CN-hk": ("HK",),
+    "CN-HK-KLN": ("HK-KLN",),
+    "FR-Reunion": ("RE",),
     "UA-Crimea": ("UA-43",),
     "US-C,A": (),
     "US-CA-LA": (),
@@ -214,6 +231,81 @@ def test_withdrawn_codes_are_read_from_tables_and_not_from_policies(code: str) -
 def test_tables_may_hold_names_and_more_dashes(text: str, form: str) -> None:
     assert regions.canonical(text) == form
     assert regions.contains(text.partition("-")[0], text) is (form.partition("-")[0] == text.partition("-")[0])
+
+
+SPELT: dict[str, str] = {
+    "CN-HONG KONG": "HK",
+    "CN-Hongkong": "HK",
+    "CN-Hong-Kong": "HK",
+    "CN-hk": "HK",
+    "CN-HK-": "HK",
+    "CN-hk-KLN": "HK-KLN",
+    "CN-macau": "MO",
+    "CN-TAIWAN": "TW",
+    "FR-Reunion": "RE",
+    "FR-La Re\N{COMBINING ACUTE ACCENT}union": "RE",
+    "FR-La-Reunion": "RE",
+    "FR-\N{FULLWIDTH DIGIT NINE}74": "RE",
+    "FI-Åland": "AX",
+    "FI-A\N{COMBINING RING ABOVE}land": "AX",
+    "FI-ALAND": "AX",
+    "US-puerto_rico": "PR",
+    "UA-CRIMEA": "UA-43",
+    "GE-Abkhazia-khazia": "GE-AB-khazia",
+}
+
+
+@pytest.mark.parametrize(("text", "form"), SPELT.items())
+def test_names_are_known_in_any_spelling(text: str, form: str) -> None:
+    assert regions.canonical(text) == regions.canonical(form) == form
+
+
+@pytest.mark.parametrize("text", ["cn-Hong Kong", "CN-Hong Kong SAR", "CN-Kowloon", "CN-HKG", "CN-810000", "CN-H"])
+def test_what_is_more_than_a_spelling_is_none(text: str) -> None:
+    if text[0].isupper():
+        assert regions.canonical(text) == text
+    else:
+        with pytest.raises(RegionError):
+            regions.canonical(text)
+
+
+@given(st.sampled_from(sorted(ALIASES)), st.data())
+def test_case_accents_and_blanks_change_no_alias(code: str, data: st.DataObject) -> None:
+    country, _, part = code.partition("-")
+    change = data.draw(
+        st.sampled_from([str.upper, str.lower, str.title, lambda text: normalize("NFD", text), lambda text: text])
+    )
+    gap = data.draw(st.sampled_from(["", " ", "-", "_", "  "]))
+    assert regions.canonical(f"{country}-{change(part).replace(' ', gap)}") == ALIASES[code].canonical
+
+
+parts = sorted({part for code in ALIASES for part in re.split("[- ]", code.partition("-")[2])} | {"", "x", "khazia"})
+
+
+@given(
+    st.sampled_from(
+        sorted({code.partition("-")[0] for code in ALIASES} | {row.canonical[:2] for row in ALIASES.values()})
+    ),
+    st.lists(st.one_of(st.sampled_from(parts), st.text(max_size=3)), min_size=1, max_size=3),
+    st.sampled_from(["-", " "]),
+)
+@example("GE", ["Abkhazia", "khazia"], "-")
+@example("CN", ["HK", ""], "-")
+def test_canonical_forms_of_names_stay(country: str, words: list[str], gap: str) -> None:
+    try:
+        form = regions.canonical(f"{country}-{gap.join(words)}")
+    except RegionError:
+        return
+    assert regions.canonical(form) == form
+
+
+def test_two_regions_that_are_spelt_alike_are_found_when_the_data_is_read() -> None:
+    one = Alias(code="FR-La Réunion", canonical="RE", source="")
+    two = Alias(code="FR-la-reunion", canonical="YT", source="")
+    with pytest.raises(ValueError, match="`FR-La Réunion` and `FR-la-reunion` are spelt alike"):
+        _by_part({row.code: row for row in (one, two)})
+    with pytest.raises(ValueError, match="mainland"):
+        _mainland([("XG", "99", ["Hongkong"], "")], ALIASES_BY_PART["CN"])
 
 
 def test_a_code_that_only_begins_alike_lies_elsewhere() -> None:

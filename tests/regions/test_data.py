@@ -19,7 +19,7 @@ FILE = Path(regions.__file__).parent / "regions.toml"
 DATA: dict[str, Any] = tomllib.loads(FILE.read_text("utf-8"))
 
 # Version → SHA-256 of the file with LF line ends. Data that changes gets a new version and replaces this line.
-RELEASED = {"2026.1": "13bac745938b88aa519a361a79b721e97f70f56761064735a3f66a6dbff4fc46"}
+RELEASED = {"2026.2": "a0d67d1d47423b22125a5dac9b186e695c0fa1c804cf64a8391e85f14d3c433d"}
 
 
 def test_data_and_version_change_together() -> None:
@@ -34,6 +34,7 @@ def rows() -> list[list[Any]]:
         *(DATA["codes"][part] for part in ("assigned", "user-assigned", "withdrawn", "mistaken")),
         DATA["aliases"]["rows"],
         DATA["aliases"]["names"],
+        DATA["mainland"]["rows"],
         *(group["rows"] for group in DATA["groups"].values()),
         DATA["contested"]["rows"],
     ]
@@ -52,6 +53,8 @@ def test_no_row_is_written_twice() -> None:
         assert len(codes) == len(set(codes)), part
     aliases = [row[0] for row in DATA["aliases"]["rows"] + DATA["aliases"]["names"]]
     assert len(aliases) == len(set(aliases))
+    parts = [part for code, number, names, _ in DATA["mainland"]["rows"] for part in (code, number, *names)]
+    assert len(parts) == len({part.casefold() for part in parts})
     for name, group in GROUPS.items():
         members = [row.region for row in group.rows]
         assert len(members) == len(set(members)), name
@@ -166,6 +169,13 @@ def test_subdivisions_against_pycountry() -> None:
     for code in overlaps:
         target = regions.parse(code)
         assert target in theirs or target in ASSIGNED
+
+
+def test_no_name_of_a_subdivision_is_spelt_like_another_region() -> None:
+    for found in pycountry.subdivisions:
+        named = f"{found.country_code}-{found.name.replace(',', '')}"
+        if len(named) <= len("XX-") + 64:
+            assert regions.canonical(named) in {named, regions.canonical(found.code)}
 
 
 def test_contested_parts_of_western_sahara_are_those_that_the_standard_marks() -> None:

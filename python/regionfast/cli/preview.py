@@ -102,6 +102,7 @@ def in_words(plan: Plan, counts: Preview) -> Iterable[tuple[str, str]]:
         yield "law", entry.law
         yield "reference", entry.reference
         yield "until", options.written(entry.end)
+        yield "in force", f"no: {counts.inert}" if counts.inert else "yes"
     else:
         yield "rule", f"{entry.id} of {entry.account}: {entry.effect} {', '.join(entry.regions)}"
         yield "reason", entry.reason

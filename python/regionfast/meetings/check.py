@@ -3,15 +3,17 @@
 It shares no code with the evaluator: not its compiled policy, not the lookups of the engine, not its unwrapping, not
 its sets of regions. It searches the ranges of the tables itself, the base table's first of all, unwraps IPv4 itself,
 and compares texts of codes. Common to both are the policy's plain values, the roster's columns, and the facts of
-`regionfast.regions`: which codes are aliases, what a group of ours holds at a time, what is contested.
+`regionfast.regions`: which codes are aliases, what a group of ours holds at a time, what is contested, what is known
+to be of mainland China.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
@@ -23,14 +25,26 @@ from regionfast import regions
 from regionfast._lib import Table
 from regionfast.errors import PlanRefused
 from regionfast.meetings.columns import TextColumn
-from regionfast.meetings.evidence import NOWHERE, RELAY, V4, V6, BaseData, DatabaseFile, Integers, Ranges, addresses_of
-from regionfast.policy.model import Entry, Exemption, Network, Order, Rule
+from regionfast.meetings.evidence import (
+    NOWHERE,
+    RELAY,
+    STATUSES,
+    V6,
+    BaseData,
+    DatabaseFile,
+    Integers,
+    Networks,
+    Ranges,
+    addresses_of,
+)
+from regionfast.policy.model import Defaults, Entry, Exemption, Order, Rule
 from regionfast.types import Effect
 
 if TYPE_CHECKING:
     from regionfast.meetings.decide import Decisions
     from regionfast.meetings.plan import Plan
     from regionfast.meetings.roster import Roster
+    from regionfast.policy.policy import Policy
 
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 
@@ -44,8 +58,9 @@ def check_joins(decisions: Decisions, evidence: Evidence = None) -> int:
 
     Of all: that the order or rule which is named reaches the meeting, asks for no less than the effect, and is in
     force; that no exemption excuses the connection. Of an order: that the base data, the table with its overrides, and
-    the witness where there is one, each place at least one address inside its regions and none elsewhere, and that no
-    correction matches. Of a rule: that table and corrections together bear out what it claims.
+    the witness where there is one, with overrides and without, each place at least one address inside its regions and
+    none elsewhere, and that no correction matches. Of a rule: that table and corrections together bear out what it
+    claims, or the defaults what it does with whom they cannot place.
 
     Returns:
         How many connections were verified.
@@ -91,7 +106,7 @@ def _check(
     cited = {number: _entry(entries, number, cause.values[number]) for number in _different(used)}
     _check_effects(touched, effects, used, cited, at, most)
     sound = {number: entry for number, entry in cited.items() if entry is not None}
-    _check_meetings(touched, used, sound, roster)
+    _check_meetings(touched, used, sound, roster, _prepared(checked.policy))
     is_order = np.zeros(len(cause.values), np.bool_)
     is_order[[number for number, entry in sound.items() if isinstance(entry, Order)]] = True
     by_order = is_order[used]
@@ -136,9 +151,9 @@ def _no_cause(entry: Entry | None, effect: Effect, at: datetime, most: _Most) ->
         if entry.state != "active" or is_early or at >= entry.end:
             return f"order {entry.id} is not in force"
     asked = most(entry)
-    if effect is asked or (effect is Effect.HOLD and asked in {Effect.DENY, Effect.EJECT}):
-        return None
-    return f"{entry.id} asks for less than to {effect}"
+    # A rule holds whom it cannot decide about; an order touches nobody in such a case.
+    is_held = effect is Effect.HOLD and asked in {Effect.DENY, Effect.EJECT} and not isinstance(entry, Order)
+    return None if effect is asked or is_held else f"{entry.id} does not ask to {effect}"
 
 
 def _most_at_door(entry: Entry) -> Effect:
@@ -151,13 +166,15 @@ def _most_inside(entry: Entry) -> Effect:
     return entry.present
 
 
-def _check_meetings(touched: Integers, used: Integers, cited: Mapping[int, Entry], roster: Roster) -> None:
+def _check_meetings(
+    touched: Integers, used: Integers, cited: Mapping[int, Entry], roster: Roster, prepared: _Prepared
+) -> None:
     meetings = roster.meetings
     pairs = used * len(meetings.values) + meetings.codes[touched]
-    reached = {number: _Reach(entry, roster) for number, entry in cited.items()}
+    reached = {number: prepared.reach(entry) for number, entry in cited.items()}
     for pair in _different(pairs):
         number, meeting = divmod(pair, len(meetings.values))
-        if not reached[number].holds(meeting):
+        if not reached[number].holds(meeting, roster):
             row = int(touched[np.argmax(pairs == pair)])
             raise _refuse(row, f"its meeting is none that {cited[number].id} reaches")
 
@@ -165,8 +182,7 @@ def _check_meetings(touched: Integers, used: Integers, cited: Mapping[int, Entry
 class _Reach:
     """The meetings that an entry names."""
 
-    def __init__(self, entry: Entry, roster: Roster) -> None:
-        self._roster = roster
+    def __init__(self, entry: Entry) -> None:
         self._is_rule = not isinstance(entry, Order)
         if isinstance(entry, Order):
             scope = entry.scope
@@ -178,8 +194,7 @@ class _Reach:
             self._meetings, self._series = _names(entry.meetings), _names(entry.series)
             self._accounts = _names([entry.account])
 
-    def holds(self, meeting: int) -> bool:
-        roster = self._roster
+    def holds(self, meeting: int, roster: Roster) -> bool:
         account = _name(roster.accounts, roster.account_of_meeting, meeting)
         if self._is_rule and account not in self._accounts:
             return False
@@ -203,12 +218,63 @@ def _name(column: TextColumn | None, of_meeting: npt.NDArray[np.int32] | None, m
     return None if column is None or of_meeting is None else column.values[of_meeting[meeting]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Excuse:
+    """The exemptions that ask for the same regions, as one."""
+
+    regions: tuple[str, ...]
+    networks: Networks
+    names: Mapping[str, frozenset[str]]
+    """By column of a roster."""
+
+
+class _Prepared:
+    """What takes long to make of a policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        corrections = policy.corrections
+        self.none = len(corrections)
+        """What stands for no correction."""
+        self.corrected_networks = Networks(
+            ((number, correction.networks) for number, correction in enumerate(corrections)), self.none
+        )
+        self.corrected_participants: dict[str, int] = {}
+        """The first correction of each."""
+        for number, correction in enumerate(corrections):
+            for name in correction.participants:
+                self.corrected_participants.setdefault(name, number)
+        alike: dict[tuple[str, ...], list[Exemption]] = {}
+        for exemption in policy.exemptions:
+            alike.setdefault(exemption.regions, []).append(exemption)
+        self.excuses = [_excuse(names, exemptions) for names, exemptions in alike.items()]
+        self._reach: dict[str, _Reach] = {}
+
+    def reach(self, entry: Entry) -> _Reach:
+        """The meetings of an entry of the policy; no two have the same id."""
+        found = self._reach.get(entry.id)
+        return self._reach.setdefault(entry.id, _Reach(entry)) if found is None else found
+
+
+def _excuse(names: tuple[str, ...], exemptions: Sequence[Exemption]) -> _Excuse:
+    networks = Networks([(0, (network for exemption in exemptions for network in exemption.networks))], 1)
+    by_column = {
+        column: frozenset(name for exemption in exemptions for name in getattr(exemption, column))
+        for column in ("participants", "roles", "meetings", "series", "accounts")
+    }
+    return _Excuse(names, networks, by_column)
+
+
+# A few, since somebody may decide by an old and a new policy in turn; equal policies have equal revisions.
+_prepared = lru_cache(maxsize=4)(_Prepared)
+
 INSIDE: Final = 1
 ELSEWHERE: Final = 2
 UNDECIDED: Final = 4
 RELAYED: Final = 8
+LOCATED: Final = INSIDE | ELSEWHERE | UNDECIDED | RELAYED
+_STATUS_BITS: Final = {status: 16 << number for number, status in enumerate(STATUSES)} | {NOWHERE: 16}
 
-_Said: TypeAlias = npt.NDArray[np.uint8]
+_Said: TypeAlias = npt.NDArray[np.uint16]
 """By connection, which of these are true of its addresses."""
 
 
@@ -219,6 +285,7 @@ class _Some:
         self.checked = checked
         self.rows = rows
         self.addresses, self.starts = addresses_of(checked.roster, rows)
+        self.prepared = _prepared(checked.policy)
         self.correction = self._corrections()
         """By address the first matching correction; `None` where none matches any."""
 
@@ -244,64 +311,66 @@ class _Some:
         codes, found = data.codes(self.addresses)
         if corrected and self.correction is not None:
             corrections = self.checked.policy.corrections
-            found = np.where(self.correction < len(corrections), len(codes) + self.correction, found)
+            found = np.where(self.correction < self.prepared.none, len(codes) + self.correction, found)
             codes = (*codes, *(correction.region or NOWHERE for correction in corrections))
         pairs = self.by_address(keys) * len(codes) + found
         different = _different(pairs)
-        table = np.zeros(max(different) + 1, np.uint8)
+        table = np.zeros(max(different) + 1, np.uint16)
         for pair in different:
-            key, code = divmod(pair, len(codes))
-            if codes[code] != NOWHERE:
-                table[pair] = RELAYED if codes[code] == RELAY else judge(key, codes[code])
+            key, number = divmod(pair, len(codes))
+            code = codes[number]
+            table[pair] = RELAYED if code == RELAY else _STATUS_BITS.get(code) or judge(key, code)
         said = table[pairs]
         return said if self.starts is None else np.bitwise_or.reduceat(said, self.starts[:-1])
 
-    def is_in(self, networks: Iterable[Network]) -> _Bools:
-        """By address, whether it lies in a network, as it is shown or by the IPv4 address that it wraps."""
-        addresses = self.addresses
-        inside, is_wrapped = _ranges(self.checked.table).unwrapped(addresses.v6)
-        is_wrapped &= addresses.family == V6
-        v4 = np.where(is_wrapped, inside, addresses.v4)
-        is_v4 = is_wrapped | (addresses.family == V4)
-        found = np.zeros(len(v4), np.bool_)
-        for network in networks:
-            if network.version == V4:
-                found |= is_v4 & (v4 & np.uint32(int(network.netmask)) == int(network.network_address))
-            else:
-                mask = np.frombuffer(network.netmask.packed, np.uint8)
-                first = np.frombuffer(network.network_address.packed, np.uint8)
-                found |= (addresses.family == V6) & (addresses.v6 & mask == first).all(1)
-        return found
+    @cached_property
+    def unwrapped(self) -> tuple[npt.NDArray[np.uint32], _Bools]:
+        """By address the IPv4 address that it wraps, and whether it wraps any."""
+        inside, is_wrapped, _ = _ranges(self.checked.table).unwrapped(self.addresses.v6)
+        return inside, is_wrapped & (self.addresses.family == V6)
 
     def _corrections(self) -> Integers | None:
-        corrections = self.checked.policy.corrections
-        participants = self.checked.roster.participants
-        found = np.full(len(self.addresses.family), len(corrections))
-        for number in reversed(range(len(corrections))):
-            correction = corrections[number]
-            named = [participants.index[name] for name in correction.participants if name in participants.index]
-            if named:
-                found[self.by_address(np.isin(participants.codes[self.rows], named).astype(np.int64)) != 0] = number
-            if correction.networks:
-                found[self.is_in(correction.networks)] = number
-        return None if (found == len(corrections)).all() else found
+        prepared, participants = self.prepared, self.checked.roster.participants
+        if not prepared.none:
+            return None
+        found = np.full(len(self.addresses.family), prepared.none)
+        if prepared.corrected_networks:
+            found = prepared.corrected_networks.of(self.addresses, self.unwrapped)
+        named = _in_both(prepared.corrected_participants, participants)
+        if named:
+            by_code = np.full(len(participants.values), prepared.none)
+            by_code[list(named)] = [prepared.corrected_participants[name] for name in named.values()]
+            found = np.minimum(found, self.by_address(by_code[participants.codes[self.rows]]))
+        return None if (found == prepared.none).all() else found
 
-    def exempt(self, exemption: Exemption) -> _Bools:
-        """By connection, whether an exemption names it; its regions are another question."""
+    def excused(self, excuse: _Excuse) -> _Bools:
+        """By connection, whether exemptions name it; their regions are another question."""
         roster = self.checked.roster
         found = np.zeros(len(self.rows), np.bool_)
-        for name in ("participants", "roles", "meetings", "series", "accounts"):
+        for name, names in excuse.names.items():
             column: TextColumn | None = getattr(roster, name)
-            if column is not None and getattr(exemption, name):
-                codes = [column.index[text] for text in getattr(exemption, name) if text in column.index]
-                found |= np.isin(column.codes[self.rows], codes)
-        return found | self.any(self.is_in(exemption.networks)) if exemption.networks else found
+            named = {} if column is None else _in_both(names, column)
+            if column is not None and named:
+                is_named = np.zeros(len(column.values), np.bool_)
+                is_named[list(named)] = True
+                found |= is_named[column.codes[self.rows]]
+        if excuse.networks:
+            found |= self.any(excuse.networks.of(self.addresses, self.unwrapped) == 0)
+        return found
 
     def refuse(self, wrong: _Bools, why: Callable[[int], str]) -> None:
         """Refuse all, where anything is wrong with one of them."""
         if wrong.any():
             first = int(np.argmax(wrong))
             raise _refuse(int(self.rows[first]), why(first))
+
+
+def _in_both(names: Mapping[str, int] | frozenset[str], column: TextColumn) -> dict[int, str]:
+    """The names that a column has, by their codes there."""
+    index = column.index
+    if len(names) <= len(index):
+        return {index[name]: name for name in names if name in index}
+    return {code: name for name, code in index.items() if name is not None and name in names}
 
 
 def _check_orders(some: _Some, used: Integers, orders: Mapping[int, Order], evidence: Evidence) -> None:
@@ -314,12 +383,14 @@ def _check_orders(some: _Some, used: Integers, orders: Mapping[int, Order], evid
         said = some.said(data, used, judge)
         for wrong, what in (
             (said & INSIDE == 0, "places none of its addresses inside"),
-            (said != INSIDE, "places one of its addresses elsewhere, or it is a relay"),
+            (said & LOCATED != INSIDE, "places one of its addresses elsewhere, or it is a relay"),
         ):
             some.refuse(wrong, lambda first: f"{name} {what}, and {orders[int(used[first])].id} acts on it")  # noqa: B023
     if some.correction is not None:
-        none = len(some.checked.policy.corrections)
-        some.refuse(some.any(some.correction < none), lambda _: "a correction of the policy says that it is not there")
+        some.refuse(
+            some.any(some.correction < some.prepared.none),
+            lambda _: "a correction of the policy says that it is not there",
+        )
     heeds = np.isin(used, [number for number, order in orders.items() if order.exemptions])
     if heeds.any():
         _check_exemptions(some, heeds, of_orders=True)
@@ -332,7 +403,8 @@ def _check_rules(some: _Some, used: Integers, rules: Mapping[int, Rule], effects
     def judge(number: int, code: str) -> int:
         return named[number].relation(code)
 
-    said = some.said(_ranges(some.checked.table), used, judge, corrected=True)
+    whole = some.said(_ranges(some.checked.table), used, judge, corrected=True)
+    said = whole & LOCATED
     allows = np.isin(used, [number for number, rule in rules.items() if rule.effect == "allow-only"])
     holds = effects == int(Effect.HOLD)
     claimed = (said == INSIDE) | (holds & (said & UNDECIDED != 0) & (said & (ELSEWHERE | RELAYED) == 0))
@@ -340,47 +412,102 @@ def _check_rules(some: _Some, used: Integers, rules: Mapping[int, Rule], effects
         np.where(allows, said == INSIDE, ~claimed),
         lambda first: f"the table does not bear out what {rules[int(used[first])].id} says of it",
     )
+    if allows.any():
+        some.refuse(
+            allows & ~holds & (said != ELSEWHERE) & ~_is_asked(whole, some.checked.policy.defaults, _STRICT),
+            lambda _: "it is located neither inside nor outside, and the defaults do not ask to turn it away",
+        )
+        some.refuse(
+            allows & holds & (said != ELSEWHERE) & ~_is_asked(whole, some.checked.policy.defaults, _ANY),
+            lambda _: "it is located neither inside nor outside, and the defaults let it in",
+        )
     if some.checked.witness is not None:
         # What a rule only holds, or leaves to the defaults, claims no region, and needs no witness.
-        by_witness = some.said(_ranges(some.checked.witness), used, judge, corrected=True)
+        by_witness = some.said(_ranges(some.checked.witness), used, judge, corrected=True) & LOCATED
         claims = np.where(allows, said == ELSEWHERE, said == INSIDE)
         some.refuse(claims & (said != by_witness), lambda _: "the witness does not confirm it")
     _check_exemptions(some, np.ones(len(used), np.bool_), of_orders=False)
 
 
+_STRICT: Final = frozenset({Effect.DENY})
+_ANY: Final = frozenset({Effect.DENY, Effect.HOLD})
+
+
+def _is_asked(said: _Said, defaults: Defaults | None, effects: frozenset[Effect]) -> _Bools:
+    """Whether, of whom no list of allowed regions can place, the defaults ask for one of some effects."""
+    if defaults is None:
+        return np.zeros(len(said), np.bool_)
+
+    def asks(name: str) -> bool:
+        return getattr(defaults, name) in effects
+
+    conflict = INSIDE | ELSEWHERE
+    # Which part of its region somebody is in, no default says: such a one is held.
+    cases: list[tuple[_Bools, bool]] = [
+        (said & RELAYED != 0, asks("relay")),
+        (said & conflict == conflict, asks("conflict")),
+        (said & UNDECIDED != 0, Effect.HOLD in effects),
+        *((said & _STATUS_BITS[status] != 0, asks(status)) for status in _STRONGEST_FIRST),
+    ]
+    found = np.zeros(len(said), np.bool_)
+    for case, is_asked in reversed(cases):
+        found[case] = is_asked
+    return found
+
+
+_STRONGEST_FIRST: Final = ("unknown", "reserved", "private", "invalid", "missing")
+"""What counts of somebody with several addresses, none of which is located."""
+
+
 def _check_exemptions(some: _Some, heeds: _Bools, *, of_orders: bool) -> None:
     at, policy, table = some.checked.at, some.checked.policy, some.checked.table
-    for exemption in policy.exemptions:
-        excused = heeds & some.exempt(exemption)
+    for excuse in some.prepared.excuses:
+        excused = heeds & some.excused(excuse)
         if not excused.any():
             continue
-        if exemption.regions:
-            named = _Named(exemption.regions, policy.groups, at)
+        if excuse.regions:
+            named = _Named(excuse.regions, policy.groups, at)
             keys = np.zeros(len(some.rows), np.int64)
 
             def judge(_: int, code: str, named: _Named = named) -> int:
                 return named.relation(code)
 
-            inside = some.said(_ranges(table), keys, judge, corrected=True) == INSIDE
+            inside = some.said(_ranges(table), keys, judge, corrected=True) & LOCATED == INSIDE
             if of_orders:
-                inside |= some.said(_ranges(table.base), keys, judge) == INSIDE
+                inside |= some.said(_ranges(table.base), keys, judge) & LOCATED == INSIDE
             excused &= inside
         some.refuse(excused, lambda _: "an exemption of the policy excuses it")
 
 
 def is_inside(code: str, order: Order, at: datetime) -> bool:
     """Whether a region, as base data names it, lies whole in what an order reaches at a moment."""
-    code = _canonical(code)
+    return all(_is_place_inside(place, order, at) for place in _places(code))
+
+
+def _is_place_inside(code: str, order: Order, at: datetime) -> bool:
     if not _is_within(code, order.regions, at) or not _is_within(code, (order.territory,), at):
         return False
     conceded = order.regions if order.jurisdiction is None else order.jurisdiction
     if order.jurisdiction is not None and not _is_within(code, order.jurisdiction, at):
         return False
     nearby = _CONTESTED.get(_country(code), ())
-    return not any(_overlap(code, place) for place in nearby if place not in conceded)
+    return not any(_overlap(code, place) and not _is_conceded(code, place, conceded) for place in nearby)
 
 
-_canonical = lru_cache(maxsize=1 << 14)(regions.canonical)
+def _is_conceded(code: str, place: str, names: Sequence[str]) -> bool:
+    """Whether a contested place is named, or a part of it that a region lies in."""
+    return place in names or any(_holds(place, name) and _holds(name, code) for name in names)
+
+
+@lru_cache(maxsize=1 << 14)
+def _places(code: str) -> tuple[str, ...]:
+    """The places that base data may mean by a code.
+
+    Several, where it has under China what is not known to be of the mainland: it may lie in Hong Kong, Macao or
+    Taiwan.
+    """
+    whole = regions.canonical(code)
+    return (whole,) if _country(whole) != "CN" or regions.is_mainland(whole) else ("CN", "HK", "MO", "TW")
 
 
 def _country(code: str) -> str:
@@ -404,22 +531,21 @@ class _Named:
 
     def relation(self, code: str) -> int:
         """What a region is to them."""
-        code = _canonical(code)
-        if _country(code) not in self._countries:
-            return ELSEWHERE
-        if _is_within(code, self._names, self._at):
+        places = _places(code)
+        near = [place for place in places if _country(place) in self._countries]
+        if len(near) == len(places) and all(_is_within(place, self._names, self._at) for place in near):
             return INSIDE
-        return UNDECIDED if any(_overlap(code, member) for member in self._members) else ELSEWHERE
+        return UNDECIDED if any(_overlap(place, member) for place in near for member in self._members) else ELSEWHERE
 
 
 def _leaves(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names with those of own groups in the place of the groups."""
+    """The names, canonical, with those of own groups in the place of the groups."""
     found: list[str] = []
     waiting, seen = list(names), set[str]()
     while waiting:
         name = waiting.pop()
         if name not in groups:
-            found.append(name)
+            found.append(name if regions.is_group(name) else regions.canonical(name))
         elif name not in seen:
             seen.add(name)
             waiting.extend(groups[name])
@@ -448,26 +574,28 @@ def _overlap(code: str, place: str) -> bool:
     """Whether a region and a place share anything, as far as codes can tell: names of subdivisions tell nothing."""
     if _holds(code, place) or _holds(place, code):
         return True
-    country, _, part = code.partition("-")
-    is_code = re.fullmatch(r"[A-Z0-9]{1,3}|", part) is not None
-    return not is_code and _country(place) == country
+    country, _, rest = code.partition("-")
+    part = rest.partition("-")[0]  # more detail than a code has, as in `US-CA-Los Angeles`, lies within the code
+    return re.fullmatch(r"[A-Z0-9]{1,3}|", part) is None and _country(place) == country
 
 
 def _all_data(checked: Decisions | Plan, evidence: Evidence) -> Iterator[tuple[str, BaseData]]:
-    """Everything that has to place a connection inside: the base data, overrides where there are any, the witness."""
+    """All that has to place a connection inside: base data and witness, and both with overrides where they have any."""
     table = checked.table
     if evidence is None:
         yield "the base table", _ranges(table.base)
     elif isinstance(evidence, Table):
         yield "the evidence", _ranges(evidence.base)
     elif isinstance(evidence, str | PathLike):
-        yield "the database", DatabaseFile(evidence)
+        yield "the database", DatabaseFile(evidence, _ranges(table.base))
     else:
         yield "the evidence", evidence
     if table.base is not table:
         yield "the table with its overrides", _ranges(table)
     if checked.witness is not None:
         yield "the witness", _ranges(checked.witness)
+        if checked.witness.base is not checked.witness:
+            yield "the base of the witness", _ranges(checked.witness.base)
 
 
 def _ranges(table: Table) -> Ranges:

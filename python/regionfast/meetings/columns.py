@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regionfast.errors import RosterError
+from regionfast.names import plain
 from regionfast.types import ArrowArray, ArrowStream
 
 Texts: TypeAlias = "Iterable[str | float | None] | ArrowArray | ArrowStream | npt.NDArray[np.generic]"
@@ -78,6 +79,10 @@ class TextColumn:
         values[:] = self.values
         return values[self.codes]
 
+    def __reduce__(self) -> tuple[type[TextColumn], tuple[Codes, tuple[str | None, ...]]]:
+        """Pickled by what it holds: the rest is made when asked for, and the codes are read-only again."""
+        return TextColumn, (self.codes, self.values)
+
     def __len__(self) -> int:
         return len(self.codes)
 
@@ -102,8 +107,8 @@ class TextColumn:
 def encode(column: Texts, name: str) -> TextColumn:
     """The column with each text once.
 
-    `None`, NaN, null and `""` are all `None`. O(rows); Python objects are touched once, Arrow memory never becomes
-    Python objects but for the different texts.
+    `None`, NaN, null and `""` are all `None`; texts are kept as `names.plain` writes them. O(rows); Python objects are
+    touched once, Arrow memory never becomes Python objects but for the different texts.
 
     Args:
         column: The texts; numbers are refused, because `007` and `7` may be two meetings.
@@ -113,7 +118,7 @@ def encode(column: Texts, name: str) -> TextColumn:
         RosterError: A cell that is no text, with its row; or something that is no column.
         ImportError: Arrow memory that only pyarrow can read, and it is not installed.
     """
-    if type(column) is list and len(column) == 1 and type(column[0]) is str and column[0]:
+    if type(column) is list and len(column) == 1 and type(column[0]) is str and _is_plain(column[0]):
         # One person at the door: the answer is as good, and costs a tenth.
         return TextColumn(_ONE, (column[0],), _null=_NONE)
     if _is_pandas(column) and (isinstance(column.dtype, np.dtype) or not hasattr(column, "__arrow_c_stream__")):
@@ -227,7 +232,7 @@ def _in_order(codes: npt.NDArray[np.int64], size: int) -> tuple[Codes, npt.NDArr
 def _column(codes: Codes, cells: Mapping[object, int] | list[object], name: str, *, decode: bool = False) -> TextColumn:
     """A column from what rows refer to, in order of first appearance; a list may hold something twice."""
     texts: Sequence[str | None]
-    if isinstance(cells, Mapping) and set(map(type, cells)) <= _PLAIN and "" not in cells:
+    if isinstance(cells, Mapping) and set(map(type, cells)) <= _PLAIN and all(map(_is_plain, cells)):
         texts = cast("Sequence[str | None]", cells)
         null = cells.get(None, _NONE)
     else:
@@ -238,7 +243,7 @@ def _column(codes: Codes, cells: Mapping[object, int] | list[object], name: str,
                 text = _text(cell, decode=decode)
             except (TypeError, UnicodeDecodeError):
                 raise _no_text(name, int(np.argmax(codes == code)), cell) from None
-            new[code] = numbers.setdefault(text or None, len(numbers))
+            new[code] = numbers.setdefault((text and plain(text)) or None, len(numbers))
         codes = new[codes]
         texts = list(numbers)
         null = numbers.get(None, _NONE)
@@ -246,6 +251,11 @@ def _column(codes: Codes, cells: Mapping[object, int] | list[object], name: str,
 
 
 _PLAIN: Final = frozenset((str, NoneType))
+
+
+def _is_plain(cell: object) -> bool:
+    """Whether a cell is a name as it is kept, or `None`."""
+    return cell is None or (isinstance(cell, str) and cell != "" and plain(cell) == cell)
 
 
 def _text(cell: object, *, decode: bool) -> str | None:

@@ -264,6 +264,16 @@ class Roster:
         put(self, "_canonical", None)
         put(self, "_digest", None)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the slots that it keeps: they are of tables in this process."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "_found"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        for name, value in (state | {"_found": None}).items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
     @property
     def row_count(self) -> int:
         """How many addresses there are, missing and invalid ones included."""

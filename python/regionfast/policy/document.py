@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from regionfast import regions
 from regionfast.errors import Problem
+from regionfast.names import plain
 from regionfast.regions import RegionError
 from regionfast.regions.error import shown
 
@@ -234,7 +235,7 @@ class Section:
         elif not value.strip():
             self.note(key, "is an empty text", index=index)
         else:
-            return value
+            return plain(value)
         return ""
 
     def id(self, key: str = "id") -> str:

@@ -412,10 +412,11 @@ def _table(report: _Report, told: Told) -> None:
 def _codes(report: _Report, table: TellsRegions) -> None:
     """Codes of a table that no policy can name, where it is plain which is meant: overrides are written by people."""
     for codes, suggestions in misspelt(table.regions):
-        which = "which is no code" if len(codes) == 1 else "which are no codes"
+        which = "which is no code of ISO 3166 and lies in nothing"
+        if len(codes) > 1:
+            which = "which are no codes of ISO 3166 and lie in nothing"
         meant = " or ".join(f"`{code}`" for code in suggestions)
-        message = f"the table has {some(codes)}, {which} of ISO 3166 and lies in nothing: did you mean {meant}?"
-        report.say("warning", "", message if len(codes) == 1 else message.replace("and lies", "and lie"))
+        report.say("warning", "", f"the table has {some(codes)}, {which}: did you mean {meant}?")
 
 
 def _moment(order: Order, at: datetime) -> datetime:

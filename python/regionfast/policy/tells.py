@@ -35,30 +35,21 @@ class Told:
 
     def __init__(self, told: tuple[Region | None, ...]) -> None:
         """Of what `Table.regions` holds; the statuses in it are left out."""
-        self._by_country: dict[str, list[tuple[str, str]]] = {}
+        self._by_country: dict[str, list[tuple[str, RegionSet]]] = {}
         for region in told:
-            judged = None if region is None else _judged(region.code)
-            if region is not None and judged is not None:
-                self._by_country.setdefault(regions.country(judged), []).append((region.code, judged))
+            if region is None:
+                continue
+            where = regions.whereabouts(region.code)
+            for country in _countries(where):
+                self._by_country.setdefault(country, []).append((region.code, where))
 
-    def around(self, places: RegionSet) -> list[tuple[str, str]]:
-        """The codes that the table has in the countries of some places, each with the code that it is judged by."""
-        countries = dict.fromkeys(regions.country(code) for code in places.codes)
-        return [told for country in countries for told in self._by_country.get(country, ())]
+    def around(self, places: RegionSet) -> list[tuple[str, RegionSet]]:
+        """The codes that the table has in the countries of some places, each with the places it may stand for."""
+        return list(dict.fromkeys(told for country in _countries(places) for told in self._by_country.get(country, ())))
 
 
-def _judged(code: str) -> str | None:
-    """The code that a place of a table is judged by; `None` for a withdrawn one, which no policy reaches.
-
-    A subdivision that no policy could name, such as `UA-Kyiv`, is judged by its country: databases have names for what
-    a policy may have taken out of a country.
-    """
-    for asked in (regions.canonical(code), regions.country(code)):
-        try:
-            return regions.parse(asked)
-        except RegionError:
-            continue
-    return None
+def _countries(places: RegionSet) -> dict[str, None]:
+    return dict.fromkeys(regions.country(code) for code in places.codes)
 
 
 def untold(
@@ -91,15 +82,14 @@ def untold(
             problems.append(Problem(f"regions[{index}]", error.message, error.suggestions))
             continue
         around = told.around(part)
-        if around and not any(judged in part for _, judged in around):
+        if around and not any(where <= part for _, where in around):
             problems.append(Problem(f"regions[{index}]", _message(name, part, [code for code, _ in around])))
     return problems
 
 
 def half_told(places: RegionSet, told: Told) -> list[str]:
-    """The codes of a table that are larger than what lies of them in some places: whoever has one is undecided."""
-    # A region set knows countries and subdivisions, so a subdivision is always in it or not.
-    return [code for code, judged in told.around(places) if "-" not in judged and judged not in places]
+    """The codes of a table that may stand for places inside some regions or outside: whoever has one is undecided."""
+    return [code for code, where in told.around(places) if not where <= places and not where.isdisjoint(places)]
 
 
 def misspelt(told: tuple[Region | None, ...]) -> list[tuple[list[str], tuple[str, ...]]]:

@@ -42,7 +42,7 @@ def canonical(code: str) -> str:
     aliases = ALIASES_BY_PART.get(country)
     subdivision, dash, detail = rest.partition("-")
     # What is canonical stays, whatever follows: `GE-AB-khazia` would fold like the name of its region.
-    if aliases is None or not rest or f"{country}-{subdivision}" in _MEANT:
+    if aliases is None or f"{country}-{subdivision}" in _MEANT:
         return code
     alias = aliases.get(folded(rest))
     if alias is not None:
@@ -64,10 +64,15 @@ def parse(code: str) -> str:
     alias = ALIASES.get(code)
     if alias is not None and _STRICT.fullmatch(code):
         return alias.canonical
-    match = _STRICT.fullmatch(code)
-    if match is None or match[1] not in ASSIGNED:
+    if not has_form(code):
         raise _refusal(code)
     return code
+
+
+def has_form(code: str) -> bool:
+    """Whether a code is one that a policy may name, canonical or not; `parse` without the cost of its suggestions."""
+    match = _STRICT.fullmatch(code)
+    return match is not None and match[1] in ASSIGNED
 
 
 def country(code: str) -> str:
@@ -105,5 +110,6 @@ def _refusal(code: str) -> RegionError:
         row = WITHDRAWN[head]
         return RegionError(f"{shown(code)} is withdrawn, once used for {row.name}", suggestions=row.successors)
     # A name of a database, such as `CN-Hong Kong`, is one alias away from its code.
-    meant = (ALIASES[code].canonical,) if code in ALIASES else near(code)
+    form = canonical(code) if _LOOSE.fullmatch(code) else code
+    meant = (form,) if form != code and has_form(form) else near(code)
     return RegionError(f"{shown(code)} is no region code of ISO 3166", suggestions=meant)

@@ -5,9 +5,8 @@ Contested places belong to no issuer's jurisdiction unless a deployment names th
 
 from __future__ import annotations
 
-from regionfast.regions.codes import canonical, parse
+from regionfast.regions.codes import canonical, has_form, parse
 from regionfast.regions.data import ASSIGNED, CONTESTED, MAINLAND, Contested
-from regionfast.regions.error import RegionError
 from regionfast.regions.fold import folded
 from regionfast.regions.sets import RegionSet
 
@@ -30,11 +29,8 @@ def whereabouts(code: str) -> RegionSet:
         return RegionSet()
     if country == "CN" and not is_mainland(whole):
         return _CHINAS
-    subdivision = rest.partition("-")[0]
-    try:
-        return RegionSet([f"{country}-{subdivision}"])
-    except RegionError:
-        return RegionSet([country])
+    longest = f"{country}-{rest.partition('-')[0]}"
+    return RegionSet([longest if has_form(longest) else country])
 
 
 def is_mainland(code: str) -> bool:

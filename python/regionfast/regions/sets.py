@@ -65,7 +65,10 @@ class RegionSet:
         return made
 
     def __contains__(self, region: object) -> bool:
-        """Whether a region lies in the set whole; a code as a table has it, or anything whose text is one."""
+        """Whether a region lies in the set whole; a code as a table has it, or anything whose text is one.
+
+        The text of the code counts: `CN-Kowloon` lies in `CN`. Where an address may be, `whereabouts` tells.
+        """
         code = canonical(str(region))
         country, dash, _ = code.partition("-")
         whole, exceptions = self._countries.get(country, (False, frozenset()))
@@ -100,8 +103,8 @@ class RegionSet:
         return other.issubset(self)
 
     def issubset(self, other: RegionSet) -> bool:
-        """Whether every place of this set is in the other one."""
-        return not self - other
+        """Whether every place of this set is in the other one; without holes as fast as `in`."""
+        return not self - other if self.holes else all(code in other for code in self.codes)
 
     def isdisjoint(self, other: RegionSet) -> bool:
         """Whether no place is in both."""
