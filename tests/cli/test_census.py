@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from cli.calls import run, shell
@@ -141,3 +142,25 @@ def test_a_hostile_name_of_a_meeting_commands_no_terminal() -> None:
     found = run("census", "-", stdin=f"participant,address,meeting\n{rows}")
     assert found.exit_code == 0
     assert "\x1b" not in found.stdout
+
+
+def test_census_as_csv_and_parquet(roster: Path, tmp_path: Path) -> None:
+    expected: list[dict[str, object]] = [
+        {"meeting": None, "where": "CN", "connections": 7},
+        {"meeting": None, "where": "US", "connections": 7},
+        {"meeting": "m1", "where": "CN", "connections": 7},
+        {"meeting": "m1", "where": "US", "connections": 7},
+        {"meeting": "m2", "where": None, "connections": None},
+    ]
+    found = run("census", roster, "--csv", "--quiet").stdout.splitlines()
+    assert found == [
+        "meeting,where,connections",
+        *(",".join("" if cell is None else str(cell) for cell in row.values()) for row in expected),
+    ]
+    assert run("census", roster, "-o", tmp_path / "census.parquet").exit_code == 0
+    written = pq.read_table(tmp_path / "census.parquet")
+    assert written.to_pylist() == expected
+    assert (
+        json.loads(written.schema.metadata[b"regionfast"])["connections"] == 14
+    )  # those of m2 are too few to be counted
+    assert run("census", roster, "--csv", "--json").exit_code == 2

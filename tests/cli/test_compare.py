@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
@@ -148,3 +149,15 @@ def test_an_empty_sample(tables: tuple[Path, Path]) -> None:
     found = run(*tables, "--sample", "-", stdin="")
     assert found.exit_code == 0
     assert json.loads(run(*tables, "--sample", "-", "--json", stdin="").stdout)["left_out"] == 0
+
+
+def test_csv_and_parquet_have_all_pairs(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    pairs = json.loads(run(*tables, "--json").stdout)["pairs"]
+    assert run(*tables, "-o", tmp_path / "pairs.parquet").exit_code == 0
+    written = pq.read_table(tmp_path / "pairs.parquet")
+    words = {None: None, True: "true", False: "false"}
+    assert written.to_pylist() == [pair | {"agrees": words[pair["agrees"]]} for pair in pairs]
+    lines = run(*tables, "--csv").stdout.splitlines()
+    assert lines[:2] == ["a,b,ipv4,ipv6,agrees", "CN,HK,65536,0,false"]
+    assert len(lines) == 1 + len(pairs)
+    assert run(*tables, "-o", tables[0]).exit_code == 2

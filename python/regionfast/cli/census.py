@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from regionfast.cli import claims, options, rosters, terminal
+from regionfast.cli import claims, options, rosters, rows, terminal
 from regionfast.cli.exits import refusals
+from regionfast.meetings.columns import encode
 
 if TYPE_CHECKING:
     from regionfast.meetings.census import Census
@@ -22,9 +24,13 @@ class Given(rosters.Source, options.Given):
 @rosters.source("When the roster was taken; of an export, only who was there then.")
 @click.option("--exact", is_flag=True, help="Show counts below 5 too: they may tell who it is.")
 @options.table_options
+@rows.output
+@rows.as_csv
 @options.as_json
 @options.quiet
-def command(*, exact: bool, as_json: bool, quiet: bool, **given: Unpack[Given]) -> None:
+def command(
+    output: Path | None, *, exact: bool, as_csv: bool, as_json: bool, quiet: bool, **given: Unpack[Given]
+) -> None:
     """Count the connections of ROSTER by region, in all and by meeting.
 
     ROSTER is as in `decide joins`.
@@ -36,6 +42,7 @@ def command(*, exact: bool, as_json: bool, quiet: bool, **given: Unpack[Given]) 
     were one meeting; where they are fewer than 5 even so, they are left out.
 
     With --json: an object with rows, totals, connections, unlocated, is_exact, warnings and table.
+    CSV and Parquet: rows of meeting, where, connections; the totals have no meeting.
 
     \b
     Examples:
@@ -44,16 +51,33 @@ def command(*, exact: bool, as_json: bool, quiet: bool, **given: Unpack[Given]) 
       regionfast census zoom.csv --format participants --zone Europe/Berlin \\
           --at 2026-11-24T09:30:00Z
     """
+    form = rows.Form.of(output, given, as_json=as_json, as_csv=as_csv)
     with refusals():
         from regionfast.meetings.census import census
 
         table = options.opened(given, quiet=quiet)
         counted = census(table, rosters.read(given, quiet=quiet), exact=exact)
     terminal.notes(counted.warnings, quiet=quiet)
-    if as_json:
-        click.echo(json.dumps(counted.to_dict() | {"table": claims.as_object(table.info)}))
-    else:
+    whole = counted.to_dict() | {"table": claims.as_object(table.info)}
+    if form.kind == "json":
+        rows.send(form, [json.dumps(whole) + "\n"])
+    elif form.kind == "table":
         click.echo(terminal.encodable("\n".join(lines(counted))))
+    else:
+        rows.write(form, by_name(counted), whole, as_lines=False, revealed=None)
+
+
+def by_name(counted: Census) -> dict[str, rows.Column]:
+    """Totals and cells as rows."""
+    cells: list[tuple[str | None, str | None, int | None]] = [
+        (None, where, count) for where, count in counted.totals.items()
+    ]
+    cells += [(row.meeting, row.where, row.connections) for row in counted.rows]
+    return {
+        "meeting": encode([meeting for meeting, _, _ in cells], "meeting"),
+        "where": encode([where for _, where, _ in cells], "where"),
+        "connections": rows.Numbers(count for _, _, count in cells),
+    }
 
 
 def lines(counted: Census) -> list[str]:

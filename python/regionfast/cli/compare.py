@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+import numpy as np
 
-from regionfast.cli import claims, options, terminal
+from regionfast.cli import claims, options, rows, terminal
 from regionfast.cli.exits import USAGE, Failure
+from regionfast.meetings.columns import encode
 
 if TYPE_CHECKING:
     from regionfast.compare import Comparison, Counts
@@ -36,6 +38,8 @@ COLUMNS = ("address", "addresses", "ip", "ip_address")
     help="Count these addresses, not the whole space: one a line, or a column of a CSV; `-` is stdin.",
 )
 @click.option("--column", metavar="NAME", help=f"That column.  [default: {', '.join(COLUMNS)}]")
+@rows.output
+@rows.as_csv
 @options.as_json
 @options.quiet
 def command(
@@ -44,7 +48,9 @@ def command(
     level: Literal["country", "subdivision"] | None,
     sample: Path | None,
     column: str | None,
+    output: Path | None,
     *,
+    as_csv: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -54,7 +60,7 @@ def command(
     Regions agree where they are the same, or one is a part of the other.
 
     Of the pairs that disagree, those of CN and HK come first, then CN and TW, CN and MO, then the
-    largest. --json has all pairs, those where a table gives no region included.
+    largest. --json, CSV and Parquet have all pairs, those where a table gives no region included.
 
     \b
     Examples:
@@ -63,15 +69,31 @@ def command(
     """
     from regionfast.compare import compare_tables
 
+    form = rows.Form.of(output, {"A": a, "B": b, "sample": sample}, as_json=as_json, as_csv=as_csv)
     if column and not sample:
         raise click.UsageError("--column is of --sample")
     first, second = (options.open_table(path, quiet=quiet, level=level) for path in (a, b))
     found = compare_tables(first, second, None if sample is None else addresses(sample, column))
-    if as_json:
-        click.echo(json.dumps(found.to_dict()))
+    whole = found.to_dict()
+    if form.kind == "json":
+        rows.send(form, [json.dumps(whole) + "\n"])
+    elif form.kind != "table":
+        head = {name: value for name, value in whole.items() if name != "pairs"}
+        rows.write(form, by_name(found), head, as_lines=False, revealed=None)
     else:
         click.echo(terminal.listing(sides(found)))
         click.echo("\n".join(["", *counted(found), "", *disagreements(found)]))
+
+
+def by_name(found: Comparison) -> dict[str, rows.Column]:
+    """All pairs as rows."""
+    return {
+        "a": encode([pair.a for pair in found.pairs], "a"),
+        "b": encode([pair.b for pair in found.pairs], "b"),
+        "ipv4": np.array([pair.ipv4 for pair in found.pairs], np.int64),
+        "ipv6": np.array([pair.ipv6 for pair in found.pairs], np.int64),
+        "agrees": encode([None if pair.agrees is None else str(pair.agrees).lower() for pair in found.pairs], "agrees"),
+    }
 
 
 def addresses(sample: Path, column: str | None) -> list[str]:

@@ -25,7 +25,14 @@ from regionfast.cli.exits import INCOMPLETE, USAGE, Failure
 from regionfast.meetings.columns import TextColumn
 from regionfast.types import Effect, Reason
 
-Column: TypeAlias = "TextColumn | npt.NDArray[np.int64] | Sequence[Sequence[str]]"
+
+class Numbers(tuple[int | None, ...]):
+    """Numbers, some of which are not said."""
+
+    __slots__ = ()
+
+
+Column: TypeAlias = "TextColumn | npt.NDArray[np.int64] | Numbers | Sequence[Sequence[str]]"
 """Texts, numbers, or several texts a row."""
 
 CHUNK: Final = 1 << 12
@@ -160,6 +167,8 @@ def write_parquet(file: BinaryIO, columns: Mapping[str, Column], head: Mapping[s
     for name, column in columns.items():
         if isinstance(column, TextColumn):
             arrays[name] = pa.array(column, pa.string())
+        elif isinstance(column, Numbers):
+            arrays[name] = pa.array(column, pa.int64())
         elif isinstance(column, np.ndarray):
             arrays[name] = pa.array(column)
         else:
@@ -239,7 +248,7 @@ def table(columns: Mapping[str, Column]) -> Iterator[str]:
             used = TextColumn(np.unique(column.codes), column.values)
         width = max(map(len, cells(used, visible)), default=0)
         widths.append(max(len(name), width if limit is None else min(width, WIDEST)))
-    numbers = [isinstance(column, np.ndarray) for column in columns.values()]
+    numbers = [isinstance(column, np.ndarray | Numbers) for column in columns.values()]
     heading = laid_out(list(columns), widths, numbers, limit)
     yield f"{click.style(heading, bold=True) if colour else heading}\n"
     rows = zip(*(cells(column, visible) for column in columns.values()), strict=True)
