@@ -107,16 +107,22 @@ def _check(
     _check_effects(touched, effects, used, cited, at, most)
     sound = {number: entry for number, entry in cited.items() if entry is not None}
     _check_meetings(touched, used, sound, roster, _prepared(checked.policy))
-    is_order = np.zeros(len(cause.values), np.bool_)
-    is_order[[number for number, entry in sound.items() if isinstance(entry, Order)]] = True
-    by_order = is_order[used]
-    if by_order.any():
-        orders = {number: entry for number, entry in sound.items() if isinstance(entry, Order)}
-        _check_orders(_Some(checked, touched[by_order]), used[by_order], orders, evidence)
-    if not by_order.all():
-        rules = {number: entry for number, entry in sound.items() if isinstance(entry, Rule)}
-        _check_rules(_Some(checked, touched[~by_order]), used[~by_order], rules, effects[~by_order])
+    orders = {number: entry for number, entry in sound.items() if isinstance(entry, Order)}
+    rules = {number: entry for number, entry in sound.items() if isinstance(entry, Rule)}
+    if orders:
+        rows: slice | _Bools = slice(None) if not rules else _of(orders, used, len(cause.values))
+        _check_orders(_Some(checked, touched[rows]), used[rows], orders, evidence)
+    if rules:
+        rows = slice(None) if not orders else _of(rules, used, len(cause.values))
+        _check_rules(_Some(checked, touched[rows]), used[rows], rules, effects[rows])
     return len(touched)
+
+
+def _of(entries: Mapping[int, Entry], used: Integers, count: int) -> _Bools:
+    """Which rows name one of some entries."""
+    is_one = np.zeros(count, np.bool_)
+    is_one[list(entries)] = True
+    return is_one[used]
 
 
 def _entry(entries: Sequence[Entry], number: int, name: str | None) -> Entry | None:
@@ -391,9 +397,9 @@ def _check_orders(some: _Some, used: Integers, orders: Mapping[int, Order], evid
             some.any(some.correction < some.prepared.none),
             lambda _: "a correction of the policy says that it is not there",
         )
-    heeds = np.isin(used, [number for number, order in orders.items() if order.exemptions])
-    if heeds.any():
-        _check_exemptions(some, heeds, of_orders=True)
+    heeding = [number for number, order in orders.items() if order.exemptions]
+    if heeding and some.prepared.excuses:
+        _check_exemptions(some, np.isin(used, heeding), of_orders=True)
 
 
 def _check_rules(some: _Some, used: Integers, rules: Mapping[int, Rule], effects: npt.NDArray[np.uint8]) -> None:
