@@ -170,6 +170,8 @@ def rate(ns: float) -> str:
     """Nanoseconds a row as a reader wants them."""
     if ns >= 1e6:
         return f"{ns / 1e6:.1f} ms"
+    if ns >= 1e4:
+        return f"{ns / 1e3:.0f} µs"
     if ns >= 40:
         return f"{ns:.0f} ns"
     return f"{ns:.2f} ns, {1e3 / ns:.0f} M/s"
