@@ -106,6 +106,8 @@ def test_a_display_name_never_stands_in_for_a_missing_id(tmp_path: Path) -> None
         "Meeting ID,Topic,Host\n852,Lecture,x\n",
         "Topic,Host,Meeting ID\nLecture,x,852\n",
         "Meeting ID,852\nTopic,Lecture\n",
+        "Meeting ID,Topic\n852,Lecture\n",
+        "Meeting ID,852\nTopic,Lecture 7\n",
         "Report\n\nTopic,Lecture\nMeeting ID:,852\n",
     ],
 )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from regionfast import regions
 from regionfast._lib import Table, parse_many
-from regionfast.types import Addresses, Region, Status, TableInfo
+from regionfast.types import RELAY_BY_OVERRIDE, Addresses, Region, Status, TableInfo
 
 _Level: TypeAlias = Literal["country", "subdivision"]
 _Numbers: TypeAlias = "npt.NDArray[np.int64]"
@@ -20,8 +20,6 @@ _Cover: TypeAlias = "tuple[_Numbers, _Numbers]"
 
 _STATUSES: Final = frozenset(map(str, Status))
 _IPV4: Final = 4
-_RELAY_BY_OVERRIDE: Final = 7
-"""The one slot of a status that is not the number of that status."""
 _FIRST: Final = tuple(frozenset(("CN", other)) for other in ("HK", "TW", "MO"))
 """The pairs of countries that stand before all others: to take one for the other reaches people under another law."""
 
@@ -149,7 +147,7 @@ def _words(table: Table, level: _Level, words: dict[str, int]) -> _Numbers:
 
     def word(slot: int, region: Region | None) -> str:
         if region is None:
-            return str(Status.RELAY if slot == _RELAY_BY_OVERRIDE else Status(slot))
+            return str(Status.RELAY if slot == RELAY_BY_OVERRIDE else Status(slot))
         return regions.country(str(region)) if level == "country" else regions.canonical(str(region))
 
     found = [word(slot, region) for slot, region in enumerate(table.regions)]

@@ -302,16 +302,21 @@ def _export(
 
 
 def _meeting_above(rows: Iterable[list[str]]) -> str | None:
-    """The id that stands below the heading `Meeting ID`, or right of it where nothing is below."""
+    """The id that stands below the heading `Meeting ID`, or right of it where the line is a name and its value."""
     rows = list(rows)
     for number, row in enumerate(rows):
         for position, cell in enumerate(row):
             if _key(cell) == "meetingid":
                 below = rows[number + 1][position : position + 1] if number + 1 < len(rows) else []
                 right = row[position + 1 : position + 2]
-                is_table = len(row) > 2  # noqa: PLR2004 - a name and its value are two
+                # A name and its value are two cells. So are two headings, such as `Meeting ID,Topic`: then the id is below.
+                is_table = len(row) > 2 or (_has_digit(below) and not _has_digit(right))  # noqa: PLR2004
                 return next((text for text in (below + right if is_table else right + below) if text.strip()), None)
     return None
+
+
+def _has_digit(cells: Sequence[str]) -> bool:
+    return any(char.isdecimal() for cell in cells for char in cell)
 
 
 def _chosen(part: Part, keep: Sequence[bool]) -> Part:

@@ -39,6 +39,10 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+RELAY_BY_OVERRIDE = 7
+"""The slot of a relay that an override names, in every table for ever; all others below 8 are statuses by number."""
+
+
 class Evidence(IntEnum):
     """Where a hit came from."""
 

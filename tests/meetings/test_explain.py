@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -117,6 +118,8 @@ def test_columns_for_frames(table: rf.Table) -> None:
         "reason": ["inside", "elsewhere", "missing"],
         "region": ["CN", "US", None],
     }
+    assert found.to_pandas()["effect"].tolist() == ["deny", "admit", "admit"]
+    assert pl.DataFrame(found)["cause"].to_list() == ["order", None, None]
 
 
 def test_evidence_of_the_caller_is_for_orders(table: rf.Table) -> None:
@@ -155,3 +158,19 @@ def test_parts_of_a_second_and_zones_change_no_hash(table: rf.Table) -> None:
     assert len({plan.hash for plan in plans}) == 1
     later = rf.plan_ejections(table, policy, people, by="order", at=AT + timedelta(seconds=1))
     assert later.hash != plans[0].hash
+
+
+@pytest.mark.parametrize("effect", ["allow-only", "deny", "hold"])
+@pytest.mark.parametrize("region", ["HK", "MO", "TW", "CN"])
+def test_a_place_that_may_be_any_of_four_is_undecided_for_each(tmp_path: Path, region: str, effect: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("1.0.0.0/8,CN-Kowloon\n2.0.0.0/8,CN-GD\n3.0.0.0/8,HK\n", "utf-8")
+    policy = rf.Policy.from_text(
+        f'version = 1\n[[rule]]\nid = "r"\naccount = "acme"\neffect = "{effect}"\nregions = ["{region}"]\n'
+        'present = "eject"\n[defaults]\nnot-located = "admit"\n'
+    )
+    table = rf.open(path, level="subdivision")
+    found = rf.decide_joins(table, policy, roster("1.0.0.1"), at=AT)
+    assert (found.effect[0], found.reason[0]) == (rf.Effect.HOLD, rf.Reason.UNDECIDED)
+    plan = rf.plan_ejections(table, policy, roster("1.0.0.1"), by="r", at=AT)
+    assert [row.effect for row in plan.rows] == ["hold"]

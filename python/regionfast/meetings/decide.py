@@ -16,6 +16,7 @@ from regionfast.meetings.check import check_joins
 from regionfast.meetings.columns import TextColumn
 from regionfast.meetings.evaluate import Evaluation
 from regionfast.meetings.evaluated import Evaluated
+from regionfast.meetings.reach import reached
 from regionfast.meetings.roster import Roster
 from regionfast.policy.compile import Compiled, Keys, entry_numbers, grades, reasons
 from regionfast.policy.model import Order
@@ -34,7 +35,7 @@ def decide_joins(
 ) -> Decisions:
     """Decide for each connection of a roster whether it may join, must wait or is refused.
 
-    Acts on nothing. Whatever an order denies or holds, the checker verifies from the base table before this returns.
+    Acts on nothing. Whatever is denied or held is verified by the checker first, of orders from the base table.
 
     Args:
         table: Where addresses are. An order needs the database itself to say so, see `Table.base`.
@@ -44,10 +45,11 @@ def decide_joins(
         witness: A second table. What its database does not confirm is `disputed`, and admitted; its overrides are not
             asked.
 
-    Cost: O(addresses), and O(entries x kinds of connections) once for a policy and table.
+    Cost: O(addresses), and O(entries x slots) for a policy and table, again whenever an order begins or ends.
 
     Raises:
         ValueError: A time without offset.
+        TypeError: What is no table, policy, roster or time.
         RosterError: The policy asks for a column that the roster lacks.
         RegionError: A rule names a group of ours at a time before there are records of it.
         PlanRefused: The checker disagrees; nothing was decided.
@@ -96,13 +98,14 @@ class Decisions(Evaluated):
     def orders(self, index: int, /) -> tuple[str, ...]:
         """The ids of all orders that deny or hold one connection, by strictness, then as in the file."""
         outcomes = self._evaluation.outcomes(self._compiled, index)
+        meeting = self.roster.meetings.codes[index]
         found = []
         for number, outcome in outcomes.items():
             entry = self.policy.entries[number]
             if (
                 isinstance(entry, Order)
                 and outcome >> GRADE_SHIFT >= Grade.ORDER_HOLD
-                and explain.reaches(entry, self.roster, index)
+                and reached(entry, self.roster)[meeting]
             ):
                 found.append((-(outcome >> GRADE_SHIFT), number, entry.id))
         return tuple(name for _, _, name in sorted(found))

@@ -15,7 +15,7 @@ from regionfast._lib import Table, gather
 from regionfast.errors import RosterError
 from regionfast.meetings.columns import Codes, TextColumn
 from regionfast.meetings.kinds import Integers, Kinds, dense
-from regionfast.meetings.roster import Roster
+from regionfast.meetings.roster import V4, Roster
 from regionfast.policy import outcome
 from regionfast.policy.compile import Bound, Compiled, Keys, bound
 from regionfast.policy.model import Correction
@@ -262,9 +262,6 @@ class Under:
 
 
 Columns: TypeAlias = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
-
-V4: Final = 4
-"""The family of an IPv4 address in a roster."""
 
 
 def meeting_vectors(compiled: Compiled, roster: Roster) -> Under:

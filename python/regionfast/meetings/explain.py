@@ -17,7 +17,7 @@ from regionfast.policy.model import Entry, Order
 from regionfast.policy.outcome import REASON_BITS
 from regionfast.policy.tells import Told, untold
 from regionfast.tables import BUNDLED
-from regionfast.types import Effect, Evidence, Reason, Status
+from regionfast.types import RELAY_BY_OVERRIDE, Effect, Evidence, Reason, Status
 
 if TYPE_CHECKING:
     from regionfast.meetings.evaluate import Evaluation
@@ -161,10 +161,7 @@ def _says(table: Table, slot: int) -> str:
     region = table.regions[slot]
     if region is not None:
         return f"{region} (evidence: {Evidence(int(table.evidence[slot]))})"
-    return str(Status.RELAY if slot == _RELAY_BY_OVERRIDE else Status(slot))
-
-
-_RELAY_BY_OVERRIDE: Final = 7
+    return str(Status.RELAY if slot == RELAY_BY_OVERRIDE else Status(slot))
 
 
 def untouched_by(entry: Entry, at: datetime) -> str:
@@ -183,17 +180,6 @@ def _named_table(table: Table) -> str:
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def reaches(order: Order, roster: Roster, index: int) -> bool:
-    """Whether the meeting of one connection is in the scope of an order."""
-    scope = order.scope
-    return (
-        scope.everywhere
-        or roster.meetings[index] in scope.meetings
-        or (roster.series is not None and roster.series[index] in scope.series)
-        or (roster.accounts is not None and roster.accounts[index] in scope.accounts)
-    )
 
 
 def warnings(evaluation: Evaluation, entries: Iterable[Entry], reasons: npt.NDArray[np.uint8]) -> tuple[str, ...]:

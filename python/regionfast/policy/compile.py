@@ -109,11 +109,13 @@ class Bound:
         self.columns = self.slots + len(corrected)
         self._resting = np.full(self.columns, outcome.ELSEWHERE, np.uint16)
         self._resting[: len(STATUS_FLAGS)] = STATUS_FLAGS
-        self._by_country: dict[str, list[tuple[int, str]]] = {}
+        # By each country that a label may be in, which is more than the one that it is written with: see `whereabouts`.
+        self._by_country: dict[str, list[tuple[int, RegionSet]]] = {}
         for column, region in enumerate([*labels, *corrected]):
             if region is not None:
-                code = regions.canonical(str(region))
-                self._by_country.setdefault(code.partition("-")[0], []).append((column, code))
+                where = regions.whereabouts(str(region))
+                for country in {code.partition("-")[0] for code in where.codes}:
+                    self._by_country.setdefault(country, []).append((column, where))
             elif column >= self.slots:
                 self._resting[column] = outcome.UNKNOWN
         self._flags: dict[RegionSet, Flags] = {}
@@ -136,8 +138,8 @@ class Bound:
         if flags is None:
             flags = self._resting.copy()
             for country in {code.partition("-")[0] for code in places.codes}:
-                for column, code in self._by_country.get(country, ()):
-                    flags[column] = located(code, places)
+                for column, where in self._by_country.get(country, ()):
+                    flags[column] = located(where, places)
             flags.setflags(write=False)
             self._flags[places] = flags
         return flags
@@ -295,11 +297,10 @@ _CELLS: Final = 1 << 22
 """Numbers that are worked on at a time."""
 
 
-def located(code: str, places: RegionSet) -> int:
-    """The flag of a located address relative to some regions."""
-    where = regions.whereabouts(code)
-    if not where or where.isdisjoint(places):
-        return outcome.ELSEWHERE  # or withdrawn: nobody can order about it
+def located(where: RegionSet, places: RegionSet) -> int:
+    """The flag, relative to some regions, of an address that may be in certain places."""
+    if where.isdisjoint(places):
+        return outcome.ELSEWHERE
     return outcome.INSIDE if where <= places else outcome.UNDECIDED
 
 

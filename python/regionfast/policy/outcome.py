@@ -102,11 +102,6 @@ def packed(grade: Grade, reason: Reason) -> int:
     return grade << GRADE_SHIFT | reason
 
 
-def grades(outcomes: Outcomes) -> Outcomes:
-    """The `Grade` of each."""
-    return outcomes >> np.uint32(GRADE_SHIFT)
-
-
 def of_order(flags: Flags, grade: Grade, *, heeds_exemptions: bool) -> Outcomes:
     """What an order says; `grade` is that of its effect.
 
