@@ -3,7 +3,8 @@
 A file is read in parts, so that memory does not grow with it but by what the reader keeps. Headings are compared by
 their letters and digits alone: `IP Address`, `ip_address` and `ipAddress` are one.
 
-No product publishes a sample of its file, so the headings below are those that its documentation names:
+No sample of such a file was found, so the headings of `PRODUCTS` are those that documentation names, listed here, and
+others that are guesses; docs/rosters.md parts the two:
 
 - **Zoom**, export of a meeting from the dashboard: the fields of *List meeting participants* of the dashboards API
   (`user_name`, `email`, `ip_address`, `join_time`, `leave_time`, `role`, `participant_uuid`), one row for each time
@@ -309,7 +310,7 @@ def _meeting_above(rows: Iterable[list[str]]) -> str | None:
             if _key(cell) == "meetingid":
                 below = rows[number + 1][position : position + 1] if number + 1 < len(rows) else []
                 right = row[position + 1 : position + 2]
-                # A name and its value are two cells. So are two headings, such as `Meeting ID,Topic`: then the id is below.
+                # A name and its value are two cells. So are two headings, `Meeting ID,Topic`: then the id is below.
                 is_table = len(row) > 2 or (_has_digit(below) and not _has_digit(right))  # noqa: PLR2004
                 return next((text for text in (below + right if is_table else right + below) if text.strip()), None)
     return None
