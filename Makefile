@@ -89,5 +89,5 @@ help: ## list the targets
 # Installs what the package itself needs, so that the demo does not wait for the tools of the tests.
 .venv/.built: .venv/.maturin pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
 	@scripts/check_toolchain.sh
-	PIP_CONSTRAINT=requirements/dev.txt $(MATURIN) develop --release
+	PIP_CONSTRAINT=requirements/dev.txt $(MATURIN) develop --release --extras act
 	@touch $@

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from demo_acting import show_acting
 from rich.console import Console
 from rich.table import Table
 
@@ -242,7 +243,7 @@ def show_million(console: Console) -> None:
 
 
 def main() -> None:
-    """Show it on one screen."""
+    """Show it on two screens."""
     console = Console(highlight=False)
     console.width = min(console.width, WIDTH)
     scene = Scene.read()
@@ -250,6 +251,7 @@ def main() -> None:
     show_plan(console, scene)
     show_attempts(console, scene)
     show_million(console)
+    show_acting(console, scene.table, scene.roster, ORDER, AT)
 
 
 if __name__ == "__main__":

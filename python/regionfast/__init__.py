@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from regionfast._lib import Lookup, RegionArray, Table, __version__
 from regionfast.errors import (
     AddressError,
+    AuditError,
     DatabaseError,
     DeploymentError,
+    DocumentError,
     PlanRefused,
     PolicyError,
     RegionfastError,
@@ -18,20 +20,32 @@ from regionfast.types import Effect, Evidence, Reason, Region, Status, TableInfo
 if TYPE_CHECKING:
     from regionfast.compare import Comparison, compare_tables
     from regionfast.meetings import Decisions, Plan, Preview, Roster, decide_joins, plan_ejections
+    from regionfast.meetings.act import Applied, Approval, MeetingControl, Outcome
     from regionfast.meetings.census import Census, census
+    from regionfast.meetings.inverse import Inverse
+    from regionfast.meetings.monitor import Monitor
+    from regionfast.meetings.saved import SavedPlan
     from regionfast.policy import Deployment, Policy
 
 __all__ = [
     "AddressError",
+    "Applied",
+    "Approval",
+    "AuditError",
     "Census",
     "Comparison",
     "DatabaseError",
     "Decisions",
     "Deployment",
     "DeploymentError",
+    "DocumentError",
     "Effect",
     "Evidence",
+    "Inverse",
     "Lookup",
+    "MeetingControl",
+    "Monitor",
+    "Outcome",
     "Plan",
     "PlanRefused",
     "Policy",
@@ -44,6 +58,7 @@ __all__ = [
     "Reloader",
     "Roster",
     "RosterError",
+    "SavedPlan",
     "Status",
     "Table",
     "TableInfo",
@@ -60,6 +75,13 @@ _IMPORTED_WHEN_USED = {
     "meetings": "",
     "policy": "",
     "regions": "",
+    "Applied": "meetings.act",
+    "Approval": "meetings.act",
+    "MeetingControl": "meetings.act",
+    "Outcome": "meetings.act",
+    "Inverse": "meetings.inverse",
+    "Monitor": "meetings.monitor",
+    "SavedPlan": "meetings.saved",
     "Census": "meetings",
     "Comparison": "compare",
     "Decisions": "meetings",

@@ -70,4 +70,17 @@ class RosterError(RegionfastError, ValueError):
 
 
 class PlanRefused(RegionfastError):  # noqa: N818 - says what happened to the plan
-    """The checker found a row that an order or rule must not reach: nothing may be done by this plan."""
+    """Nothing may be done by this plan: the checker found a row that it must not reach, or acting on it is refused."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("\n".join(reasons))
+        self.reasons = reasons
+        """All that stands against it; each says what and how to mend it, and names no person."""
+
+
+class DocumentError(RegionfastError, ValueError):
+    """A saved plan, approval, key, receipt or checkpoint that is none, or was changed; says which and how."""
+
+
+class AuditError(RegionfastError, ValueError):
+    """An audit directory that cannot be used: a chain is broken, a key is missing or destroyed, another writes."""

@@ -398,7 +398,7 @@ def test_all_else_fits_80_columns(words: list[str]) -> None:
     assert max(map(len, on_terminal(*words, NO_COLOR="1").splitlines())) <= 80
 
 
-@pytest.mark.parametrize("words", [[], ["table"], ["decide"], ["policy"]])
+@pytest.mark.parametrize("words", [[], ["table"], ["decide"], ["policy"], ["plan"], ["audit"]])
 def test_what_a_command_does_is_not_cut_in_a_list_of_commands(words: list[str]) -> None:
     listed = on_terminal(*words, "--help", NO_COLOR="1").partition("Commands:\n")[2].partition("\n\n")[0]
     assert len(listed.splitlines()) >= 2

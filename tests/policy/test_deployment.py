@@ -12,7 +12,7 @@ from regionfast.errors import DeploymentError, PolicyError, Problem
 from regionfast.policy import Approver, Audit, Deployment, Issuer, Limits, Policy
 from regionfast.regions import RegionSet, contested_places
 
-ONE, TWO, THREE = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3))
+ONE, TWO, THREE, FOUR = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3, 4))
 
 EXAMPLE = f"""
 version = 1
@@ -50,6 +50,11 @@ max-table-age = "7d"
 
 [audit]
 directory = "audit"
+keys = "keys"
+checkpoint-key = "{FOUR}"
+
+[operator]
+contact = "https://meetings.example/blocking"
 """
 
 
@@ -79,7 +84,8 @@ def test_every_line_arrives() -> None:
         ),
         approvals_needed=3,
         limits=Limits(people=20, share=0.5, max_table_age=timedelta(days=7)),
-        audit=Audit(directory="audit"),
+        audit=Audit(directory="audit", keys="keys", checkpoint_key=b"\4" * 32),
+        contact="https://meetings.example/blocking",
     )
     assert deployment.issuer("eu-authority") is deployment.issuers[1]
     assert deployment.issuer("nobody") is None
@@ -88,10 +94,17 @@ def test_every_line_arrives() -> None:
 def test_what_is_not_said_is_safe() -> None:
     empty = Deployment.from_text("")
     assert empty == Deployment()
-    assert (empty.issuers, empty.approvers, empty.audit) == ((), (), None)
+    assert (empty.issuers, empty.approvers, empty.audit, empty.contact) == ((), (), None, "")
     assert empty.approvals_needed == 2
     assert empty.limits == Limits(people=100, share=0.25, max_table_age=timedelta(days=30))
     assert Deployment.from_text("[limits]\nshare = 1").limits == Limits(share=1.0)
+
+
+def test_keys_lie_beside_the_chains_where_nothing_else_is_said() -> None:
+    audit = Deployment.from_text('[audit]\ndirectory = "log"').audit
+    assert audit is not None
+    assert Path(audit.keys) == Path("log", "keys")
+    assert audit.checkpoint_key is None
 
 
 def test_keys_of_one_person_count_once() -> None:
@@ -167,6 +180,21 @@ WRONG = {
         "limits.max_table_age", "is no key that may stand here", ("max-table-age",),
     ),
     "an unknown section": ("[[issuers]]", "issuers", "is no key that may stand here", ("issuer",)),
+    "a checkpoint by no key": (
+        '[audit]\ndirectory = "log"\ncheckpoint-key = "mine"',
+        "audit.checkpoint-key", "is no Ed25519 public key: write its 32 bytes in base64, 44 characters", (),
+    ),
+    **{
+        f"a contact of {kind}": (
+            f"[operator]\ncontact = {contact}",
+            "operator.contact",
+            'is no address of a page: write one such as "https://meetings.example/blocking"', (),
+        )
+        for kind, contact in {
+            "words": '"call us"', "another scheme": '"javascript:alert(1)"',
+            "a header": '"https://a.example/\\r\\nSet-Cookie: a=b"', "a link": '"https://a.example/>; rel=next"',
+        }.items()
+    },
     "an audit nowhere": ("[audit]", "audit.directory", "is missing", ()),
     "another version": ("version = 2", "version", "is not known: this release reads `version = 1`", ()),
 }  # fmt: skip

@@ -86,7 +86,8 @@ def test_the_cases_come_out_as_the_page_says(tmp_path: Path) -> None:
         ("[[approver]]", ("id", "key", "person")),
         ("[approvals]", ("needed",)),
         ("[limits]", ("people", "share", "max-table-age")),
-        ("[audit]", ("directory",)),
+        ("[audit]", ("directory", "keys", "checkpoint-key")),
+        ("[operator]", ("contact",)),
         ("[[case]]", cases.KEYS),
     ],
 )
@@ -113,7 +114,7 @@ REQUIRED = [
     (head, key, text)
     for text, heads in (
         (POLICY, ("[[order]]", "[[rule]]", "[[correction]]", "[[exemption]]", "[defaults]")),
-        (DEPLOYMENT, ("[[issuer]]", "[[approver]]", "[audit]")),
+        (DEPLOYMENT, ("[[issuer]]", "[[approver]]", "[audit]", "[operator]")),
         (CASES, ("[[case]]",)),
     )
     for head in heads

@@ -9,7 +9,7 @@ import click
 from regionfast import __version__
 from regionfast.cli.exits import exit_codes
 
-NAMES = ("lookup", "table", "decide", "preview", "explain", "policy", "census", "doctor")
+NAMES = ("lookup", "table", "decide", "preview", "explain", "policy", "plan", "audit", "census", "doctor")
 """The subcommands, one module each with its `command`."""
 
 
@@ -48,11 +48,13 @@ class Commands(click.Group):
     epilog="""\b
 Exit codes:
   0    done; also for an empty result or plan, any status, a closed pipe
-  1    a case of `policy test` is not as expected, or digests differ
+  1    what was asked is not so: a case of `policy test`, equal digests,
+       or that plans explain every ejection
   2    wrong usage, a wrong policy, or the only input cannot be read
-  3    the output or a later part of the input is missing: disk full, ...
+  3    the output or a later part of the input is missing: disk full, ...;
+       or rows of a plan are left to be done
   4    the database cannot be used
-  5    refused for safety
+  5    refused for safety, or the audit is broken
   130  interrupted""",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="regionfast")
@@ -66,6 +68,8 @@ def main() -> None:
       regionfast lookup 8.8.8.8 2400:3200::1
       regionfast lookup --json - < addresses.txt
       regionfast policy check policy.toml
+      regionfast plan show cn-1.plan
+      regionfast audit verify audit/
       regionfast table build GeoLite2-Country.mmdb -o country.rft
       regionfast doctor
     """

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from regionfast.cli.terminal import printable
-from regionfast.errors import DeploymentError, PlanRefused, PolicyError, RosterError
+from regionfast.errors import AuditError, DeploymentError, DocumentError, PlanRefused, PolicyError, RosterError
 
 FALSE = 1
 """The condition that was asked for is false."""
@@ -67,7 +67,7 @@ def exit_codes() -> Iterator[None]:
 
 @contextmanager
 def refusals(*, as_json: bool = False) -> Iterator[None]:
-    """Turn what the library refuses into exits with a code. All that is wrong with a policy is told, one a line.
+    """Turn what the library refuses into exits with a code. Several problems or reasons are told one a line.
 
     Args:
         as_json: Print the problems of a policy as an object too, as `policy check` has its findings.
@@ -80,13 +80,25 @@ def refusals(*, as_json: bool = False) -> Iterator[None]:
         if as_json:
             found = [{"severity": "problem"} | asdict(problem) for problem in error.problems]
             click.echo(json.dumps({"sound": False, "findings": found}))
-        for line in str(error).splitlines():
-            click.echo(f"Error: {printable(without_addresses(line))}", err=True)
+        say_each(str(error).splitlines())
         raise click.exceptions.Exit(USAGE) from None
-    except (RosterError, RegionError) as error:  # a group of regions before there is any record of it
+    except (RosterError, RegionError, DocumentError) as error:  # a group of regions before there is any record of it
         raise Failure(without_addresses(str(error)), USAGE) from None
     except PlanRefused as error:
+        say_each(error.reasons)
+        raise click.exceptions.Exit(REFUSED) from None
+    except AuditError as error:
         raise Failure(without_addresses(str(error)), REFUSED) from None
+    except ImportError as error:
+        if error.name is not None:  # Python's own: a defect. Ours says which extra to install
+            raise
+        raise Failure(str(error), USAGE) from None
+
+
+def say_each(errors: Iterable[str]) -> None:
+    """Print several errors, one a line."""
+    for error in errors:
+        click.echo(f"Error: {printable(without_addresses(error))}", err=True)
 
 
 def discard_output() -> None:

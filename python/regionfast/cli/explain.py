@@ -67,7 +67,7 @@ def command(
     if reveal is not None:
         people = {
             "participant": opened.roster.participants[index],
-            "addresses": rosters.addresses(opened.roster, index),
+            "addresses": list(opened.roster.addresses(index)),
         }
     if as_json:
         found = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypedDict, TypeVar, Unpack
 from zoneinfo import ZoneInfo
@@ -35,6 +36,17 @@ def moment(text: str) -> datetime:
     raise click.BadParameter("the time has no offset from UTC: write `Z` or one such as `+08:00` after it")
 
 
+def moment_or_span(text: str) -> datetime | timedelta:
+    """A time, or how long from now: `12h`, `3d`."""
+    span = re.fullmatch(r"([1-9][0-9]{0,3})([hd])", text, re.ASCII)
+    if span is not None:
+        return timedelta(hours=int(span[1])) if span[2] == "h" else timedelta(days=int(span[1]))
+    try:
+        return moment(text)
+    except click.BadParameter:
+        raise click.BadParameter("write how long, `12h` or `3d`, or a time such as 2026-06-04T00:00:00Z") from None
+
+
 def written(at: datetime) -> str:
     """A time in UTC as `moment` reads it."""
     return at.isoformat().replace("+00:00", "Z")
@@ -63,6 +75,13 @@ deployment = click.option(
     metavar="FILE",
     type=FILE,
     help="The operator's file: issuers and jurisdictions.  [default: none, orders are advisory]",
+)
+operator = click.option(
+    "--deployment",
+    metavar="FILE",
+    type=FILE,
+    required=True,
+    help="The operator's file: approvers, limits, audit.",
 )
 threads = click.option(
     "--threads", metavar="N", type=click.IntRange(min=1), help="At most so many.  [default: what may be used]"

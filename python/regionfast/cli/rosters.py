@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypedDict
 from zoneinfo import ZoneInfo
@@ -211,7 +210,7 @@ def named(roster: Roster, connections: Integers | None, revealed: str | None) ->
         if roster.connections is not None:
             found["connection"] = roster.connections[which]
         found["participant"] = roster.participants[which]
-        found["addresses"] = [addresses(roster, connection) for connection in which.tolist()]
+        found["addresses"] = [list(roster.addresses(connection)) for connection in which.tolist()]
     return found
 
 
@@ -228,23 +227,6 @@ def connection_at(roster: Roster, row: int) -> int:
     if roster.starts is None:
         return int(places[0])
     return int(np.searchsorted(roster.starts, places[0], "right")) - 1
-
-
-def addresses(roster: Roster, connection: int) -> list[str]:
-    """The addresses of a connection, as the roster has understood them."""
-    from regionfast.meetings.roster import V4, V6
-
-    first, last = connection, connection + 1
-    if roster.starts is not None:
-        first, last = roster.starts[connection : connection + 2].tolist()
-    found = []
-    for row in range(first, last):
-        if roster.families[row] == V4:
-            found.append(str(IPv4Address(int(roster.v4[row]))))
-        elif roster.families[row] == V6:
-            packed = roster.v6[np.searchsorted(roster.v6_rows, row)].tobytes()
-            found.append(str(IPv6Address(packed)))
-    return found
 
 
 def head(result: Decisions | Plan, revealed: str | None = None) -> dict[str, object]:

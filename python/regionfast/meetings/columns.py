@@ -161,6 +161,26 @@ class Encoder:
         return _column(codes, self._numbers, self._name, decode=decode)
 
 
+def distinct(texts: Iterable[str | None], rows: int) -> TextColumn:
+    """The column of texts that another column or `name` has made plain already. O(rows)."""
+    numbers: defaultdict[str | None, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(numbers.__getitem__, texts), np.uint32, rows)
+    return TextColumn(codes, tuple(numbers), _null=numbers.get(None, _NONE))
+
+
+def name(cell: str | None, column: str) -> str | None:
+    """One name as a column would keep it.
+
+    Raises:
+        RosterError: It is no text.
+    """
+    if cell is None:
+        return None
+    if not isinstance(cell, str):
+        raise RosterError(f"`{column}` is of type `{type(cell).__name__}`: {_AS_TEXT}")
+    return plain(cell) or None
+
+
 Codes: TypeAlias = npt.NDArray[np.uint32]
 
 _EMPTY: Final[Codes] = np.zeros(0, np.uint32)
@@ -210,14 +230,14 @@ def _encode_arrow(column: ArrowArray | ArrowStream, name: str) -> TextColumn:
     texts = chunks.chunk(0).dictionary if chunks.num_chunks else pa.array([], pa.string())
     texts = texts.cast(pa.large_string())  # it takes from no views either
     parts = [pc.fill_null(part.indices.cast(pa.int64()), len(texts)).to_numpy() for part in chunks.chunks]
-    codes, used = _in_order(np.concatenate([np.zeros(0, np.int64), *parts]), len(texts) + 1)
+    codes, used = in_order(np.concatenate([np.zeros(0, np.int64), *parts]), len(texts) + 1)
     # One more for null. A dictionary may be much longer than the rows that are left of its column.
     used_texts = pa.concat_arrays([texts, pa.nulls(1, texts.type)]).take(pa.array(used)).to_pylist()
     numbers = dict(zip(used_texts, count()))
     return _column(codes, numbers if len(numbers) == len(used_texts) else used_texts, name)
 
 
-def _in_order(codes: npt.NDArray[np.int64], size: int) -> tuple[Codes, npt.NDArray[np.int64]]:
+def in_order(codes: npt.NDArray[np.int64], size: int) -> tuple[Codes, npt.NDArray[np.int64]]:
     """Codes below `size`, numbered anew in order of first appearance, and the old code of each new one."""
     rows = len(codes)
     first = np.full(size, rows, np.int64)

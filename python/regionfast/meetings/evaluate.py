@@ -82,10 +82,17 @@ class Evaluation:
 
     def outcomes(self, compiled: Compiled, row: int) -> dict[int, int]:
         """What each compiled entry says of one connection, by the entry's number, wherever it may reach."""
-        kinds = self.kinds(np.array([row]))
-        kind = int(kinds.of[0]) - kinds.columns
-        flags = self._flags(compiled, kinds, kind, kind + 1, self._confirming(compiled))
-        return {number: int(said[0]) for number, said in compiled.outcomes(*flags).items()}
+        said, of = self.outcomes_of(compiled, np.array([row]))
+        return {number: int(outcomes[of[0]]) for number, outcomes in said.items()}
+
+    def outcomes_of(self, compiled: Compiled, rows: Integers) -> tuple[dict[int, outcome.Outcomes], Integers]:
+        """The same for some connections: by the entry's number what it says of each kind; and the kind of each.
+
+        The memory is that of kinds times claims, so it is the caller who keeps `rows` small.
+        """
+        kinds = self.kinds(rows)
+        flags = self._flags(compiled, kinds, 0, len(kinds), self._confirming(compiled))
+        return compiled.outcomes(*flags), kinds.of - kinds.columns
 
     @property
     def _are_slots(self) -> bool:

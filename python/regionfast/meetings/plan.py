@@ -1,14 +1,15 @@
-"""Who would have to leave: the rows that one order or one rule would act on, and nothing that acts."""
+"""Who would have to leave: the rows that one order or one rule would act on. Making a plan acts on nothing."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import overload
+from os import PathLike
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,17 @@ from regionfast.policy.compile import Keys, reasons
 from regionfast.policy.model import Entry, Order
 from regionfast.policy.outcome import GRADE_SHIFT, Grade
 from regionfast.policy.policy import Policy
+from regionfast.pseudonym import canonical
 from regionfast.regions import DATA_VERSION
 from regionfast.types import Effect
+
+if TYPE_CHECKING:
+    from regionfast.meetings.act.apply import Applied
+    from regionfast.meetings.act.approval import Approval
+    from regionfast.meetings.act.control import MeetingControl
+    from regionfast.meetings.inverse import Inverse
+    from regionfast.meetings.saved import SavedPlan
+    from regionfast.policy.deployment import Deployment
 
 
 def plan_ejections(
@@ -73,7 +83,7 @@ class PlanRow:
     region: str | None
     """As the table claims it."""
     effect: str
-    """`eject` or `hold`."""
+    """`eject` or `hold`; of an inverse `admit` or `clear`."""
 
 
 class PlanRows(Sequence[PlanRow]):
@@ -87,7 +97,7 @@ class PlanRows(Sequence[PlanRow]):
         self.indices = indices
         """Of the connections in the roster, `int64`."""
         self.effect = effect
-        """The `Effect` of each, `uint8`: `EJECT` or `HOLD`."""
+        """The `Effect` of each, `uint8`: `EJECT` or `HOLD`; of an inverse `ADMIT` or `CLEAR`."""
 
     @property
     def connection(self) -> TextColumn | None:
@@ -177,17 +187,17 @@ class Plan(Evaluated):
         return found
 
     @cached_property
-    def hash(self) -> str:
-        """SHA-256, hexadecimal, over all that the plan follows from and its rows: same input, same hash.
+    def covered(self) -> dict[str, str | int | None]:
+        """What the hash covers: all that the plan follows from, and its rows.
 
-        Over the JSON, keys sorted and without blanks, of: `by`, `policy` (its revision), `table` and `witness` (their
-        digests), `regions` (version of the region data), `semantics`, `roster` (its digest), `at` and `rows` (SHA-256
-        of the positions of the rows in the sorted roster, eight bytes each, and their effects, one byte each).
+        `by`, `policy` (its revision), `table` and `witness` (their digests), `regions` (version of the region data),
+        `semantics`, `roster` (its digest), `at` and `rows` (SHA-256 of the positions of the rows in the sorted roster,
+        eight bytes each, least first, and their effects, one byte each).
         """
         order = self.roster.canonical_order
         position = np.flatnonzero(self._effect[order] != Effect.KEEP).astype("<i8")
         rows = hashlib.sha256(position.tobytes() + self.rows.effect.tobytes())
-        covered = {
+        return {
             "at": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "by": self.by,
             "policy": self.policy.revision,
@@ -198,8 +208,74 @@ class Plan(Evaluated):
             "table": self.table.info.digest,
             "witness": None if self.witness is None else self.witness.info.digest,
         }
-        text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256, hexadecimal, over the JSON of `covered`, keys sorted, without blanks: same input, same hash."""
+        return hashlib.sha256(canonical(self.covered)).hexdigest()
+
+    def save(self, path: str | PathLike[str], deployment: Deployment) -> SavedPlan:
+        """Write the plan to a file that names nobody, for other persons to approve; see `SavedPlan`.
+
+        Raises:
+            PlanRefused: The deployment has no [audit], or the roster no ids of connections.
+            AuditError: A key was destroyed, or cannot be made.
+            DocumentError: The file cannot be written.
+        """
+        from regionfast.meetings.saved import SavedPlan
+
+        saved = SavedPlan.of(self, deployment)
+        saved.save(path)
+        return saved
+
+    def apply(
+        self,
+        control: MeetingControl,
+        deployment: Deployment | None,
+        *,
+        approvals: Sequence[Approval] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Applied:
+        """Act on the rows that are still what was judged, once, if enough persons approve; see `act.apply`.
+
+        Raises:
+            PlanRefused: Something stands against it; nothing was done.
+            AuditError: The audit cannot be used.
+            ImportError: `cryptography` or `filelock` is not installed.
+        """
+        from regionfast.meetings.act.apply import apply
+
+        return apply(self, control, deployment, approvals=approvals, clock=clock, sleep=sleep)
+
+    def inverse(
+        self,
+        table: Table,
+        policy: Policy,
+        roster: Roster | None = None,
+        *,
+        at: datetime,
+        witness: Table | None = None,
+    ) -> Inverse:
+        """Who of the plan's rows may come back: decided anew without the plan's order or rule; see `Inverse`.
+
+        Args:
+            table: Where addresses are, as of now.
+            policy: The present policy.
+            roster: What connections show now, and whose their meetings are; for what is not in it, or is somebody
+                else's by now, the plan's roster stands.
+            at: The time that is decided for, with its offset.
+            witness: A second table.
+
+        Raises:
+            PlanRefused: The plan's roster has no ids of connections; or as `decide_joins`.
+            ValueError: As `decide_joins`.
+            TypeError: As `decide_joins`.
+            RegionError: As `decide_joins`.
+        """
+        from regionfast.meetings.inverse import Inverse
+
+        return Inverse.of_plan(self, table, policy, roster, at=at, witness=witness)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol, Self, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
@@ -32,6 +33,18 @@ class Frame(Protocol):
         """Its headings."""
 
     def __getitem__(self, column: str, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Grouped:
+    """Addresses of connections, those of one after those of another."""
+
+    families: npt.NDArray[np.uint8]
+    v4: npt.NDArray[np.uint32]
+    v6: npt.NDArray[np.uint8]
+    """Of the IPv6 ones only, `(n, 16)`."""
+    starts: Integers | None
+    """See `Roster.starts`."""
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
@@ -208,6 +221,39 @@ class Roster:
         cls._fill(roster, columns, parsed, at, warnings=tuple(ignored(headings, found)))
         return roster
 
+    @classmethod
+    def assembled(
+        cls,
+        columns: Mapping[str, TextColumn],
+        of_meeting: Mapping[str, npt.NDArray[np.int32]],
+        addresses: Grouped,
+        at: datetime,
+    ) -> Self:
+        """Columns that are known to fit together, one row a connection, each with its id. Checks nothing.
+
+        Args:
+            columns: All six.
+            of_meeting: By `account` and `series` the code of each meeting's.
+            addresses: Those of the connections.
+            at: The moment that the roster shows, with its offset.
+        """
+        roster = cls.__new__(cls)
+        arrays: dict[str, npt.NDArray[np.generic] | None] = {
+            "starts": addresses.starts,
+            "families": addresses.families,
+            "v4": addresses.v4,
+            "v6": addresses.v6,
+            "v6_rows": np.flatnonzero(addresses.families == V6) if len(addresses.v6) else _NO_ROWS,
+            **{f"{name}_of_meeting": codes for name, codes in of_meeting.items()},
+        }
+        for array in arrays.values():
+            if array is not None:
+                array.flags.writeable = False
+        rest = {"at": at, "warnings": (), "_source_rows": None, "_found": None, "_canonical": None, "_digest": None}
+        for name, value in {**columns, **arrays, **rest}.items():
+            object.__setattr__(roster, name, value)
+        return roster
+
     def _fill(
         self,
         columns: dict[str, TextColumn | None],
@@ -305,6 +351,19 @@ class Roster:
             slots.flags.writeable = False
             self._found[table] = slots
         return slots
+
+    def addresses(self, connection: int, /) -> tuple[str, ...]:
+        """The addresses of one connection, by its index, as `ipaddress` writes them; what is none is left out."""
+        first, last = connection, connection + 1
+        if self.starts is not None:
+            first, last = self.starts[connection : connection + 2].tolist()
+        found = []
+        for row in range(first, last):
+            if self.families[row] == V4:
+                found.append(str(IPv4Address(int(self.v4[row]))))
+            elif self.families[row] == V6:
+                found.append(str(IPv6Address(self.v6[np.searchsorted(self.v6_rows, row)].tobytes())))
+        return tuple(found)
 
     @property
     def canonical_order(self) -> Integers:

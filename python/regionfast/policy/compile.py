@@ -10,7 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cached_property
 from typing import Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -25,6 +26,7 @@ from regionfast.policy.networks import Networks
 from regionfast.policy.outcome import Flags, Grade, Outcomes
 from regionfast.policy.policy import Policy
 from regionfast.regions import RegionSet
+from regionfast.regions.data import GROUPS
 from regionfast.types import Effect, Region
 
 Keys: TypeAlias = npt.NDArray[np.uint32]
@@ -77,18 +79,61 @@ _Form: TypeAlias = tuple[str, Grade, bool]
 """How an entry reads flags: as order, rule or allow-only; the grade of its hit; whether it heeds exemptions."""
 
 
+class _Labels:
+    """The labels of a table, seen from regions, whatever the policy."""
+
+    def __init__(self, table: Table) -> None:
+        self._resting = np.full(len(table.regions), outcome.ELSEWHERE, np.uint16)
+        self._resting[: len(STATUS_FLAGS)] = STATUS_FLAGS
+        # By each country that a label may be in, which is more than the one that it is written with: see `whereabouts`.
+        self._by_country: dict[str, list[tuple[int, RegionSet]]] = {}
+        for slot, region in enumerate(table.regions):
+            if region is not None:
+                where = regions.whereabouts(str(region))
+                for country in _countries(where):
+                    self._by_country.setdefault(country, []).append((slot, where))
+        self._flags: dict[RegionSet, Flags] = {}
+
+    def flags(self, places: RegionSet) -> Flags:
+        """The flag of each slot relative to some regions, `uint16`; made once for equal regions."""
+        flags = self._flags.get(places)
+        if flags is None:
+            flags = self._resting.copy()
+            for country in _countries(places):
+                for slot, where in self._by_country.get(country, ()):
+                    flags[slot] = located(where, places)
+            if len(self._flags) >= _SETS:
+                self._flags.clear()  # a table may see many policies come and go
+            self._flags[places] = flags
+        return flags
+
+
+_SETS: Final = 1 << 12
+"""Different sets of regions that are kept for one table."""
+_LABELS: WeakKeyDictionary[Table, _Labels] = WeakKeyDictionary()
+
+
+def _countries(places: RegionSet) -> set[str]:
+    return {code.partition("-")[0] for code in places.codes}
+
+
 class Bound:
-    """The labels of a table, seen from the regions that a policy names."""
+    """The labels of a table, seen from the regions that a policy names.
+
+    What only the door needs is made when the door is first asked, so that a new policy costs little until then.
+    """
 
     def __init__(self, policy: Policy, table: Table) -> None:
-        labels = table.regions
-        self.slots = len(labels)
+        labels = _LABELS.get(table)
+        self._labels = _LABELS.setdefault(table, _Labels(table)) if labels is None else labels
+        self.slots = len(table.regions)
         """Slots of the table; columns from here on are what corrections say."""
         corrected = {correction.region: None for correction in policy.corrections}
         if len(corrected) > CORRECTED:
             raise PolicyError([Problem("correction", f"names more than {CORRECTED:,} different regions")])
         self.correction_columns = {region: self.slots + index for index, region in enumerate(corrected)}
         """The column of what a correction says."""
+        self._corrected = [None if region is None else regions.whereabouts(region) for region in corrected]
         self.corrected_networks = Networks([correction.networks for correction in policy.corrections])
         self.corrected_participants: dict[str, int] = {}
         """The first correction that names each."""
@@ -107,42 +152,62 @@ class Bound:
         self.exempt_names = _exempt_names(grouped.values())
         """By column of a roster and name in it, the numbers of the regions of exemptions that list it."""
         self.columns = self.slots + len(corrected)
-        self._resting = np.full(self.columns, outcome.ELSEWHERE, np.uint16)
-        self._resting[: len(STATUS_FLAGS)] = STATUS_FLAGS
-        # By each country that a label may be in, which is more than the one that it is written with: see `whereabouts`.
-        self._by_country: dict[str, list[tuple[int, RegionSet]]] = {}
-        for column, region in enumerate([*labels, *corrected]):
-            if region is not None:
-                where = regions.whereabouts(str(region))
-                for country in {code.partition("-")[0] for code in where.codes}:
-                    self._by_country.setdefault(country, []).append((column, where))
-            elif column >= self.slots:
-                self._resting[column] = outcome.UNKNOWN
         self._flags: dict[RegionSet, Flags] = {}
+        self._places: dict[object, RegionSet] = {}
         self._door: tuple[object, Compiled] | None = None
+        self._last: tuple[object, Compiled] | None = None
+        self._orders = policy.orders
         self._entries = policy.entries
-        self._orders = len(policy.orders)
-        self.ids = (*(entry.id for entry in self._entries), None)
-        """The id of each entry by its number, and at the end none."""
         self._defaults = policy.defaults
         self._groups = policy.groups
-        active = [number for number, order in enumerate(policy.orders) if order.join is not Effect.ADMIT]
-        self._active = [number for number in active if policy.orders[number].state == "active"]
-        self._starts = np.array([_seconds(policy.orders[number].since) for number in self._active], np.float64)
-        self._ends = np.array([_seconds(policy.orders[number].end) for number in self._active], np.float64)
-        self._changes = _group_changes(policy)
+
+    @cached_property
+    def ids(self) -> tuple[str | None, ...]:
+        """The id of each entry by its number, and at the end none."""
+        return (*(entry.id for entry in self._entries), None)
+
+    @cached_property
+    def _active(self) -> list[int]:
+        """The orders that act while their dates are on."""
+        return [number for number, order in enumerate(self._orders) if order.state == "active"]
+
+    @cached_property
+    def _dates(self) -> npt.NDArray[np.float64]:
+        """Where each of them begins and ends, `(2, active orders)`."""
+        dates = [(_seconds(self._orders[number].since), _seconds(self._orders[number].end)) for number in self._active]
+        return np.array(dates, np.float64).reshape(-1, 2).T
+
+    @cached_property
+    def _moments(self) -> npt.NDArray[np.float64]:
+        """All moments at which an order begins or ends or a group becomes another, ascending."""
+        return np.unique(np.concatenate([self._dates.ravel(), [_seconds(moment) for moment in GROUP_CHANGES]]))
+
+    def steady(self, at: datetime) -> tuple[float, float]:
+        """From when, and until before when, nothing begins or ends of itself, in seconds since 1970."""
+        place = int(np.searchsorted(self._moments, _seconds(at), "right"))
+        first = float(self._moments[place - 1]) if place else -np.inf
+        return first, float(self._moments[place]) if place < len(self._moments) else np.inf
 
     def flags(self, places: RegionSet) -> Flags:
         """The flag of each column relative to some regions, `uint16`; made once for equal regions."""
         flags = self._flags.get(places)
         if flags is None:
-            flags = self._resting.copy()
-            for country in {code.partition("-")[0] for code in places.codes}:
-                for column, where in self._by_country.get(country, ()):
-                    flags[column] = located(where, places)
+            said = [outcome.UNKNOWN if where is None else located(where, places) for where in self._corrected]
+            flags = np.concatenate([self._labels.flags(places), np.array(said, np.uint16)])
             flags.setflags(write=False)
             self._flags[places] = flags
         return flags
+
+    def places(self, entry: Entry, at: datetime) -> RegionSet:
+        """Where an entry reaches at a moment; many entries name the same regions."""
+        named: object = (bisect_right(GROUP_CHANGES, at), entry.regions)
+        if isinstance(entry, Order):
+            named = (named, entry.territory, entry.jurisdiction, entry.spared)
+        found = self._places.get(named)
+        if found is None:
+            found = entry.places(at) if isinstance(entry, Order) else regions.expand(entry.regions, at, self._groups)
+            self._places[named] = found
+        return found
 
     def flags_of_sets(self, sets: Sequence[RegionSet]) -> Flags:
         """The same for several, `(sets, columns)`."""
@@ -151,12 +216,13 @@ class Bound:
     def door(self, at: datetime) -> Compiled:
         """All entries that act at the door at a moment; the same object while nothing changes."""
         moment = _seconds(at)
-        in_force = (self._starts <= moment) & (moment < self._ends)
-        epoch = (in_force.tobytes(), bisect_right(self._changes, at))
+        in_force = (self._dates[0] <= moment) & (moment < self._dates[1])
+        epoch = (in_force.tobytes(), bisect_right(GROUP_CHANGES, at))
         door = self._door  # another thread may replace it meanwhile
         if door is None or door[0] != epoch:
-            numbers = [number for number, acts in zip(self._active, in_force, strict=True) if acts]
-            numbers.extend(range(self._orders, len(self._entries)))
+            numbers = [number for number, acts in zip(self._active, in_force.tolist(), strict=True) if acts]
+            numbers = [number for number in numbers if self._orders[number].join is not Effect.ADMIT]
+            numbers.extend(range(len(self._orders), len(self._entries)))
             door = (epoch, self.compile(numbers, at))
             self._door = door
         return door[1]
@@ -166,8 +232,13 @@ class Bound:
 
         For a plan an order's effect at the door does not matter: it hits whom it finds inside.
         """
-        entries = [(number, self._entries[number]) for number in numbers]
-        return Compiled(self, entries, at, self._defaults, self._groups, for_plan=for_plan)
+        asked = (tuple(numbers), at, for_plan)
+        last = self._last
+        if last is None or last[0] != asked:
+            entries = [(number, self._entries[number]) for number in numbers]
+            last = (asked, Compiled(self, entries, at, self._defaults, for_plan=for_plan))
+            self._last = last  # one order is asked about more than once in a row
+        return last[1]
 
 
 class Compiled:
@@ -179,7 +250,6 @@ class Compiled:
         entries: Iterable[tuple[int, Entry]],
         at: datetime,
         defaults: Defaults | None,
-        groups: Mapping[str, Sequence[str]],
         *,
         for_plan: bool,
     ) -> None:
@@ -192,7 +262,7 @@ class Compiled:
         self._claim_of: list[int] = []
         scoped: dict[tuple[str, ...], list[int]] = {}
         for number, entry in entries:
-            places = entry.places(at) if isinstance(entry, Order) else regions.expand(entry.regions, at, groups)
+            places = bound.places(entry, at)
             at_set = set_numbers.setdefault(places, len(set_numbers))
             if at_set == len(self.sets):
                 self.sets.append(places)
@@ -393,14 +463,5 @@ def _seconds(moment: datetime) -> float:
     return moment.timestamp()
 
 
-def _group_changes(policy: Policy) -> list[datetime]:
-    """The moments at which some group of ours that the policy names becomes another."""
-    names: set[str] = set()
-    for order in policy.orders:
-        names.update(order.regions, (order.territory,), order.jurisdiction or ())
-    for listed in (policy.rules, policy.exemptions):
-        for entry in listed:
-            names.update(entry.regions)
-    names.update(member for members in policy.groups.values() for member in members)
-    changes = {moment for name in names if regions.is_group(name) for moment in regions.group_changes(name)}
-    return sorted(moment.astimezone(UTC) for moment in changes)
+GROUP_CHANGES: Final = sorted({moment for name in GROUPS for moment in regions.group_changes(name)})
+"""The moments at which some group of ours becomes another; there are few, so nobody asks which group it is."""

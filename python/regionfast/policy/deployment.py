@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import PathLike
+from pathlib import Path
 from typing import Final
 
 from regionfast.errors import DeploymentError
@@ -22,9 +23,11 @@ FEWEST_APPROVALS: Final = 2
 """One person alone cannot act."""
 _KEY_BYTES: Final = 32
 """Of an Ed25519 public key (RFC 8032 §5.1.5)."""
+# It stands in a header of HTTP, so it may hold nothing that would end it (RFC 3986 appendix A has the characters).
+_ADDRESS_OF_PAGE: Final = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,500}", re.ASCII)
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,3})d", re.ASCII)
 
-SECTIONS: Final = ("version", "issuer", "approvals", "approver", "limits", "audit")
+SECTIONS: Final = ("version", "issuer", "approvals", "approver", "limits", "audit", "operator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,11 @@ class Audit:
     """Where records are kept."""
 
     directory: str
-    """Path as written; where it is relative, to the working directory of the process that acts."""
+    """Of the chains. Path as written; where it is relative, to the working directory of the process that acts."""
+    keys: str
+    """Directory of the keys of pseudonyms, which can be destroyed; `keys` inside the other one where it is not said."""
+    checkpoint_key: bytes | None = field(default=None, repr=False)
+    """Ed25519 public key, 32 bytes, of whoever signs checkpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -77,6 +84,8 @@ class Deployment:
     """Different persons who must approve a plan, its author not among them."""
     limits: Limits = Limits()
     audit: Audit | None = None
+    contact: str = ""
+    """Address of a page about the operator, which notices link to: `blocked-by` of RFC 7725."""
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Deployment:
@@ -105,6 +114,7 @@ class Deployment:
             approvals_needed=_approvals_needed(root),
             limits=_limits(root),
             audit=_audit(root),
+            contact=_contact(root),
         )
         document.check_unique(issuers, "id")
         document.check_unique(approvers, "id")
@@ -143,15 +153,19 @@ def _issuer(section: Section) -> Issuer:
 
 
 def _approver(section: Section) -> Approver:
-    text = section.text("key")
+    return Approver(id=section.id(), key=_public_key(section, "key"), person=section.text("person"))
+
+
+def _public_key(section: Section, name: str, *, required: bool = True) -> bytes:
+    text = section.text(name, required=required)
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         key = b""
     # One key has one spelling, or the same key could be enrolled twice.
     if text and (len(key) != _KEY_BYTES or base64.b64encode(key).decode("ascii") != text):
-        section.note("key", f"is no Ed25519 public key: write its {_KEY_BYTES} bytes in base64, 44 characters")
-    return Approver(id=section.id(), key=key, person=section.text("person"))
+        section.note(name, f"is no Ed25519 public key: write its {_KEY_BYTES} bytes in base64, 44 characters")
+    return key
 
 
 def _approvals_needed(root: Section) -> int:
@@ -181,5 +195,23 @@ def _limits(root: Section) -> Limits:
 
 
 def _audit(root: Section) -> Audit | None:
-    section = root.section("audit", ("directory",))
-    return None if section is None else Audit(directory=section.text("directory"))
+    section = root.section("audit", ("directory", "keys", "checkpoint-key"))
+    if section is None:
+        return None
+    directory = section.text("directory")
+    keys = section.text("keys", required=False) or str(Path(directory, "keys"))
+    return Audit(
+        directory=directory,
+        keys=keys,
+        checkpoint_key=_public_key(section, "checkpoint-key", required=False) or None,
+    )
+
+
+def _contact(root: Section) -> str:
+    section = root.section("operator", ("contact",))
+    if section is None:
+        return ""
+    contact = section.text("contact")
+    if contact and not _ADDRESS_OF_PAGE.fullmatch(contact):
+        section.note("contact", 'is no address of a page: write one such as "https://meetings.example/blocking"')
+    return contact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, date, datetime
 from enum import Enum
 from os import PathLike
@@ -106,6 +106,14 @@ class Policy:
                 return entry
         near = nearest(name, [entry.id for entry in self.entries])
         raise PolicyError([Problem("", f"{shown(name)} is the id of no order and of no rule", near)])
+
+    def without(self, name: str) -> Policy:
+        """The policy without one order or rule; the same where it has none of that id."""
+        return replace(
+            self,
+            orders=tuple(order for order in self.orders if order.id != name),
+            rules=tuple(rule for rule in self.rules if rule.id != name),
+        )
 
     def bind(self, table: TellsRegions) -> Policy:
         """The policy itself, where the table can tell all its regions.

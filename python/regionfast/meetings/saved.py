@@ -1,0 +1,358 @@
+"""A plan that waits for other persons, in a file that names nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+from regionfast._lib import Table
+from regionfast.errors import DocumentError, PlanRefused
+from regionfast.meetings.act.apply import Applied, apply, now
+from regionfast.meetings.act.journal import Journal
+from regionfast.meetings.act.notice import TIME, about
+from regionfast.meetings.act.targets import receipt_of
+from regionfast.meetings.audit.keys import KeyStore
+from regionfast.meetings.decide import SEMANTICS_VERSION
+from regionfast.meetings.plan import plan_ejections
+from regionfast.policy.deployment import Deployment
+from regionfast.pseudonym import canonical
+from regionfast.regions import DATA_VERSION
+from regionfast.regions.error import shown
+from regionfast.types import Effect
+
+if TYPE_CHECKING:
+    from regionfast.meetings.act.approval import Approval
+    from regionfast.meetings.act.control import MeetingControl
+    from regionfast.meetings.plan import Plan
+    from regionfast.meetings.roster import Roster
+    from regionfast.policy.policy import Policy
+
+VERSION: Final = 1
+_LARGEST: Final = 1 << 26
+"""Bytes of a file: some hundred thousand rows."""
+_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_EFFECTS: Final = {str(effect): effect for effect in (Effect.EJECT, Effect.HOLD)}
+_EFFECT: Final = re.compile("|".join(_EFFECTS))
+_TYPE: Final = re.compile("order|rule")
+_ANYTHING: Final = re.compile(r".*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRow:
+    """One connection of a saved plan, by its pseudonyms."""
+
+    scope: str
+    """Of order or rule and meeting."""
+    connection: str
+    effect: Effect
+    region: str | None
+    """As the table claimed it."""
+    commitment: str
+    """To participant, connection, meeting and addresses: with other ones it is another row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan as it was made, to be approved and then acted on by who has the roster. Names nobody."""
+
+    hash: str
+    """Of the plan that was saved, see `Plan.hash`."""
+    covered: Mapping[str, object]
+    """What that hash covers, see `Plan.covered`."""
+    entry: Mapping[str, str | None]
+    """What approvers should know of the order or rule: type, issuer (or account), reference, law, contest, until."""
+    rows: tuple[SavedRow, ...] = field(repr=False)
+    """In the order of the plan: by meeting, then connection."""
+    seal: str = field(init=False)
+    """SHA-256 of the canonical JSON of all else, hexadecimal. Approvals cover it, because the plan's hash covers the
+    roster, but not the pseudonyms that stand here in its place."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seal", hashlib.sha256(canonical(self._sealed())).hexdigest())
+
+    @classmethod
+    def of(cls, plan: Plan, deployment: Deployment) -> Self:
+        """Save a plan. O(rows); makes keys for its meetings where there are none.
+
+        Raises:
+            PlanRefused: The deployment has no [audit], where the keys of pseudonyms are; or the roster has no ids of
+                connections.
+            AuditError: A key was destroyed, or cannot be made.
+        """
+        if deployment.audit is None:
+            raise PlanRefused("the deployment has no [audit], whose keys make the pseudonyms of a saved plan")
+        connections = plan.rows.connection
+        if len(plan) and (connections is None or None in connections):
+            raise PlanRefused("the roster has no ids of connections, by which alone they can be acted on")
+        keys = KeyStore(deployment.audit.keys)
+        rows = []
+        for index, effect, region in zip(
+            plan.rows.indices.tolist(), plan.rows.effect.tolist(), plan.rows.region, strict=True
+        ):
+            receipt = receipt_of(plan.roster, index, keys, plan.by, plan.hash)
+            rows.append(
+                SavedRow(
+                    scope=receipt.scope,
+                    connection=receipt.connection,
+                    effect=Effect(effect),
+                    region=region,
+                    commitment=receipt.commitment,
+                )
+            )
+        return cls(hash=plan.hash, covered=dict(plan.covered), entry=about(plan.entry), rows=tuple(rows))
+
+    @property
+    def by(self) -> str:
+        """Id of the order or rule."""
+        return str(self.covered["by"])
+
+    @property
+    def at(self) -> datetime:
+        """The moment that the plan was made for."""
+        return datetime.strptime(str(self.covered["at"]), TIME).replace(tzinfo=UTC)
+
+    def apply(
+        self,
+        control: MeetingControl,
+        deployment: Deployment | None,
+        *,
+        table: Table,
+        policy: Policy,
+        roster: Roster,
+        approvals: Sequence[Approval],
+        witness: Table | None = None,
+        clock: Callable[[], datetime] = now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Applied:
+        """Plan anew over who is present, and act on the rows that are in both plans; the others are left.
+
+        A row is in both where connection, participant, meeting and addresses are the same and the effect is. What is
+        not is `stale` where the connection is in the roster, and `already-gone` where it is not. Who came since is in
+        neither: a saved plan never reaches more than was signed. One without rows is a success that asks for nothing.
+
+        Args:
+            control: See `act.apply`.
+            deployment: See there.
+            table: That of the saved plan: the digest must be the same.
+            policy: That of the saved plan: the revision must be the same.
+            roster: Who is present now, with ids of connections.
+            approvals: Over hash and seal of this plan.
+            witness: That of the saved plan, if it had one.
+            clock: What the time is.
+            sleep: Waits for some seconds.
+
+        Cost: That of `plan_ejections` and of `act.apply`.
+
+        Raises:
+            PlanRefused: Table, policy, witness or the release are others, which is recorded; or as `act.apply`.
+            RosterError: As `plan_ejections`.
+            AuditError: As `act.apply`.
+        """
+        if not self:
+            return Applied(plan=self.hash, outcomes=())
+        # Asked before planning anew: another policy may not even have the order.
+        others = self._others(table, policy, witness)
+        if others:
+            if deployment is not None and deployment.audit is not None:
+                keys = KeyStore(deployment.audit.keys)
+                with Journal.open(deployment.audit, keys, plan=self.hash, by=self.by, clock=clock) as journal:
+                    journal.refused(others)
+            raise PlanRefused(*others)
+        fresh = plan_ejections(table, policy, roster, by=self.by, at=clock(), witness=witness)
+        return apply(fresh, control, deployment, approvals=approvals, saved=self, clock=clock, sleep=sleep)
+
+    def _others(self, table: Table, policy: Policy, witness: Table | None) -> list[str]:
+        """What is not as it was when the plan was saved, so that what was signed may mean something else by now."""
+        now_and_what = {
+            "policy": (policy.revision, "policy is"),
+            "table": (table.info.digest, "table is"),
+            "witness": (None if witness is None else witness.base.info.digest, "witness is"),
+            "regions": (DATA_VERSION, "region data of this release are"),
+            "semantics": (SEMANTICS_VERSION, "semantics of this release are"),
+        }
+        return [
+            f"the {what} not that of the saved plan: plan anew"
+            for name, (present, what) in now_and_what.items()
+            if present != self.covered[name]
+        ]
+
+    def to_json(self) -> str:
+        """The text of the file, ASCII."""
+        return json.dumps(self._sealed() | {"seal": self.seal}, indent=1) + "\n"
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the file.
+
+        Raises:
+            DocumentError: It cannot be written, or is larger than what is read again.
+        """
+        text = self.to_json()
+        if len(text) > _LARGEST:
+            raise DocumentError(f"{path}: {len(self):,} rows are more than a saved plan can have: narrow the order")
+        try:
+            Path(path).write_text(text, encoding="ascii")
+        except OSError as error:
+            raise DocumentError(f"cannot write {path}: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a file that `save` has written.
+
+        Raises:
+            DocumentError: It cannot be read, is no saved plan, or was changed.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                text = file.read(_LARGEST + 1)
+        except OSError as error:
+            raise DocumentError(f"cannot read {path}: {error.strerror}") from None
+        if len(text) > _LARGEST:
+            raise DocumentError(f"{path}: is larger than {_LARGEST >> 20} MB, as no saved plan is")
+        return cls.from_json(text, str(path))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str = "saved plan") -> Self:
+        """Read the text of a file; `source` is what errors call it.
+
+        Raises:
+            DocumentError: It is no saved plan of this version, or was changed.
+        """
+        try:
+            found = json.loads(text, object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            raise DocumentError(f"{source}: is no JSON, or says something twice") from None
+        version = found.get("version") if isinstance(found, dict) else None
+        if type(version) is not int or version != VERSION:
+            raise DocumentError(f"{source}: is no saved plan of version {VERSION}, which is what this release reads")
+        whole = _Section(found, "", source, ("version", "hash", "covered", "entry", "rows", "seal"))
+        covered, entry = _covered(whole.values["covered"], source), _entry(whole.values["entry"], source)
+        made = cls(
+            hash=whole.text("hash", _HASH), covered=covered, entry=entry, rows=_rows(whole.values["rows"], source)
+        )
+        if hashlib.sha256(canonical(covered)).hexdigest() != made.hash:
+            raise DocumentError(f"{source}: `hash` is not that of `covered`: the file was changed")
+        if made.seal != whole.values["seal"]:
+            raise DocumentError(f"{source}: `seal` is not that of the rest: the file was changed")
+        return made
+
+    def _sealed(self) -> dict[str, object]:
+        return {
+            "version": VERSION,
+            "hash": self.hash,
+            "covered": dict(self.covered),
+            "entry": dict(self.entry),
+            "rows": [
+                {
+                    "scope": row.scope,
+                    "connection": row.connection,
+                    "effect": str(row.effect),
+                    "region": row.region,
+                    "commitment": row.commitment,
+                }
+                for row in self.rows
+            ],
+        }
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+class _Section:
+    """An object of JSON that has these members and no others."""
+
+    def __init__(self, found: object, place: str, source: str, names: Sequence[str]) -> None:
+        self._place = f"{place}." if place else ""
+        self._source = source
+        what = f"`{place}`" if place else "it"
+        if not isinstance(found, dict):
+            raise DocumentError(f"{source}: {what} is no object of JSON")
+        for name in names:
+            if name not in found:
+                self.refuse(name, "is missing")
+        for name in found:
+            if name not in names:
+                raise DocumentError(f"{source}: {what} has a key too many, {shown(name)}")
+        self.values: Mapping[str, object] = found
+
+    def text(self, name: str, form: re.Pattern[str]) -> str:
+        """A text of some form."""
+        value = self.values[name]
+        if not (isinstance(value, str) and form.fullmatch(value)):
+            self.refuse(name, "is not what a saved plan has there")
+        return value
+
+    def moment(self, name: str) -> str:
+        """A time as we write it."""
+        value = self.text(name, _MOMENT)
+        try:
+            datetime.strptime(value, TIME).replace(tzinfo=UTC)
+        except ValueError:
+            self.refuse(name, "is a time that there is not")
+        return value
+
+    def refuse(self, name: str, why: str) -> NoReturn:
+        """Say what is wrong with a member, and never what stands there."""
+        raise DocumentError(f"{self._source}: `{self._place}{name}` {why}")
+
+
+def _covered(found: object, source: str) -> dict[str, object]:
+    digests = ("policy", "roster", "rows", "table")
+    section = _Section(found, "covered", source, ("at", "by", "regions", "semantics", "witness", *digests))
+    covered: dict[str, object] = {name: section.text(name, _HASH) for name in digests}
+    covered |= {"at": section.moment("at"), "by": section.text("by", _ID), "regions": section.text("regions", _ID)}
+    covered["witness"] = None if section.values["witness"] is None else section.text("witness", _HASH)
+    semantics = section.values["semantics"]
+    if type(semantics) is not int:
+        section.refuse("semantics", "is no whole number")
+    return covered | {"semantics": semantics}
+
+
+def _entry(found: object, source: str) -> dict[str, str | None]:
+    texts = ("issuer", "reference", "law", "contest")
+    section = _Section(found, "entry", source, ("type", "until", *texts))
+    entry: dict[str, str | None] = {"type": section.text("type", _TYPE)}
+    entry |= {name: section.text(name, _ANYTHING) for name in texts}
+    entry["until"] = None if section.values["until"] is None else section.moment("until")
+    return entry
+
+
+def _rows(found: object, source: str) -> tuple[SavedRow, ...]:
+    if not isinstance(found, list):
+        raise DocumentError(f"{source}: `rows` is no list")
+    rows = []
+    number_of: dict[tuple[str, str], int] = {}
+    for number, row in enumerate(found):
+        section = _Section(row, f"rows[{number}]", source, ("scope", "connection", "effect", "region", "commitment"))
+        made = SavedRow(
+            scope=section.text("scope", _PSEUDONYM),
+            connection=section.text("connection", _PSEUDONYM),
+            effect=_EFFECTS[section.text("effect", _EFFECT)],
+            region=None if section.values["region"] is None else section.text("region", _ANYTHING),
+            commitment=section.text("commitment", _HASH),
+        )
+        first = number_of.setdefault((made.scope, made.connection), number)
+        if first != number:
+            section.refuse("connection", f"stands in `rows[{first}]` already: one connection has one row")
+        rows.append(made)
+    return tuple(rows)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
