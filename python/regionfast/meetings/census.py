@@ -88,12 +88,12 @@ def census(table: Table, roster: Roster, *, exact: bool = False) -> Census:
         if code not in shown:
             rows.append(CensusRow(meeting=meeting, where=None, connections=None))
             continue
-        cells = _folded(shown[code], exact=exact)
+        cells = folded(shown[code], exact=exact)
         rows += [CensusRow(meeting=meeting, where=where, connections=count) for where, count in cells.items()]
         _add(totals, cells)
     # Totals are sums of what is shown, never of what is behind it: a difference would give the folded cells away.
     if sum(pooled.values()) >= FEWEST:
-        _add(totals, _folded(pooled, exact=exact))
+        _add(totals, folded(pooled, exact=exact))
     connections = sum(totals.values())
     statuses = {str(status) for status in _STRENGTH}
     unlocated = sum(count for where, count in totals.items() if where in statuses)
@@ -145,7 +145,7 @@ def _cells(
         yield meeting, {names[where]: count for _, where, count in cells}
 
 
-def _folded(cells: dict[str, int], *, exact: bool) -> dict[str, int]:
+def folded(cells: dict[str, int], *, exact: bool) -> dict[str, int]:
     """The cells that may be shown, largest first."""
     ordered = sorted(cells.items(), key=_largest_first)
     other = 0

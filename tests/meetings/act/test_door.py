@@ -9,7 +9,7 @@ import pytest
 
 import regionfast as rf
 from meetings.act.stage import INSIDE, NOW, OUTSIDE, Stage, deployment, lines, order, table
-from regionfast.meetings.act.door import Door
+from regionfast.meetings.act.door import DoorChain
 from regionfast.meetings.audit.receipt import open_receipt
 from regionfast.meetings.audit.verify import verify
 
@@ -23,7 +23,7 @@ def decisions(stage: Stage, **columns: Any) -> rf.Decisions:
 @pytest.mark.parametrize("columns", [{}, {"connections": ["c1", None, None]}])
 def test_each_who_is_denied_gets_notice_and_receipt(tmp_path: Path, columns: dict[str, Any]) -> None:
     stage = Stage.of(tmp_path)
-    with Door(stage.deployment, clock=lambda: NOW) as door:
+    with DoorChain(stage.deployment, clock=lambda: NOW) as door:
         away = door.record(decisions(stage, **columns))
     assert [(one.index, one.effect, one.notice.region) for one in away] == [
         (0, rf.Effect.DENY, "CN"),
@@ -38,7 +38,7 @@ def test_each_who_is_denied_gets_notice_and_receipt(tmp_path: Path, columns: dic
 
 def test_each_knock_is_a_row_of_its_own_and_names_nobody(tmp_path: Path) -> None:
     stage = Stage.of(tmp_path, policy=order(join='"hold"'))
-    with Door(stage.deployment, writer="door-2", clock=lambda: NOW) as door:
+    with DoorChain(stage.deployment, writer="door-2", clock=lambda: NOW) as door:
         first, second = door.record(decisions(stage)), door.record(decisions(stage))
     rows = [line for line in lines(tmp_path / "audit" / "door-2.jsonl") if line["kind"] == "join"]
     assert [row["effect"] for row in rows] == ["hold"] * 4
@@ -50,16 +50,16 @@ def test_each_knock_is_a_row_of_its_own_and_names_nobody(tmp_path: Path) -> None
 
 def test_nobody_turned_away_writes_nothing(tmp_path: Path) -> None:
     stage = Stage.of(tmp_path, policy=order(state='"suspended"'))
-    with Door(stage.deployment) as door:
+    with DoorChain(stage.deployment) as door:
         assert door.record(decisions(stage)) == ()
     assert [line["kind"] for line in lines(tmp_path / "audit" / "door.jsonl")] in ([], ["open"])
 
 
 def test_what_is_not_recorded_is_not_done(tmp_path: Path) -> None:
     stage = Stage.of(tmp_path)
-    with Door(stage.deployment), pytest.raises(rf.AuditError, match="another process writes"):
-        Door(stage.deployment)
+    with DoorChain(stage.deployment), pytest.raises(rf.AuditError, match="another process writes"):
+        DoorChain(stage.deployment)
     bare = rf.Deployment.from_text("")
     with pytest.raises(rf.PlanRefused, match="no \\[audit\\]"):
-        Door(bare)
+        DoorChain(bare)
     assert deployment(tmp_path) == stage.deployment

@@ -170,6 +170,31 @@ def test_done_by_the_records_and_not_in_the_log(deeds: Deeds) -> None:
     assert compared(deeds, b"").unseen == 0
 
 
+def test_the_time_of_a_log_is_from_its_earliest_to_its_latest_line(deeds: Deeds) -> None:
+    begun(deeds, "a")
+    around = [line("x", seconds, event="left") for seconds in (60, -60, -10)]
+    assert compared(deeds, around).unseen == 1
+    assert compared(deeds, around[::-1]).unseen == 1
+
+
+def test_who_was_found_gone_was_removed_by_somebody_else(deeds: Deeds) -> None:
+    deeds.plan()
+    deeds.settle("a", outcome="already-gone", attempts=0)
+    assert compared(deeds, [line("a")]).unexplained == (1,)
+
+
+def test_undoing_explains_no_removal(deeds: Deeds) -> None:
+    deeds.undo("a")
+    assert compared(deeds, [line("a"), line("a", event="held")]).unexplained == (1, 2)
+
+
+def test_looking_makes_no_key(deeds: Deeds) -> None:
+    begun(deeds, "a")
+    before = sorted(path.name for path in deeds.key_folder.iterdir())
+    assert compared(deeds, [line("a", meeting=f"other-{number}") for number in range(20)]).explained == 0
+    assert sorted(path.name for path in deeds.key_folder.iterdir()) == before
+
+
 # Keys that are gone.
 
 

@@ -3,7 +3,7 @@
 from regionfast.meetings.act.apply import Applied, apply
 from regionfast.meetings.act.approval import Approval
 from regionfast.meetings.act.control import Answer, MeetingControl, Outcome, Present, Release, Removal
-from regionfast.meetings.act.door import Door, TurnedAway
+from regionfast.meetings.act.door import DoorChain, TurnedAway
 from regionfast.meetings.act.notice import Notice
 from regionfast.meetings.act.undo import apply_inverse
 
@@ -11,7 +11,7 @@ __all__ = [
     "Answer",
     "Applied",
     "Approval",
-    "Door",
+    "DoorChain",
     "MeetingControl",
     "Notice",
     "Outcome",

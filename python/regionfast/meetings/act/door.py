@@ -38,7 +38,7 @@ class TurnedAway:
     """To be given to the person, and to nobody else."""
 
 
-class Door:
+class DoorChain:
     """Records decisions at the door in a chain of its own. One process a writer; close it, or use it in a `with`."""
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from regionfast.meetings.audit.outstanding import Removed
 from regionfast.meetings.audit.record import Record, records
-from regionfast.meetings.census import FEWEST, OTHER, _folded
+from regionfast.meetings.census import FEWEST, OTHER, folded
 
 _GROUPS: Final = (
     ("ejected", "held", "already_gone", "retry", "unsettled"),
@@ -218,7 +218,7 @@ def _fold(row: SummaryRow) -> SummaryRow:
     others = []
     for group in _GROUPS:
         cells = {name: count for name in group if (count := getattr(row, name))}
-        shown = _folded(cells, exact=False)
+        shown = folded(cells, exact=False)
         counts |= {name: shown.get(name) for name in cells}
         others.append(shown.get(OTHER, 0))
     rows_of_plans, *_ = others
