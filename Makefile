@@ -27,7 +27,7 @@ RUST_SOURCES := $(shell find rust/regionfast-core rust/regionfast-py -name '*.rs
 
 .PHONY: demo test test-long lint bench bench-peers fuzz wheel help
 
-demo: .venv/.built ## tell the story of 2020 on a small table, then show the bundled table at work
+demo: .venv/.built ## tell the story of 2020 on a small table, act on it, undo it; the bundled table at work
 	$(PYTHON_BIN) examples/demo.py
 
 test: .venv/.built .venv/.dev ## run all Rust and Python tests but the long ones

@@ -288,13 +288,17 @@ def opening() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """All of them, the engines of a group one after the other."""
+    from audit import audit
     from decisions import decisions
+    from monitor import monitoring
 
     yield from arrays()
     yield from columns_of_text()
     yield from single_calls()
     yield from answers_of_a_batch()
     yield from decisions()
+    yield from monitoring()
+    yield from audit()
     yield from opening()
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from cli.acting import Desk, listed, names_nobody, objects, own_system, stamp
 from cli.calls import on_terminal, run
+from regionfast.meetings.audit.checkpoint import sign_checkpoint
+from regionfast.meetings.audit.signing import load_private_key
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +114,14 @@ def test_a_cut_is_found_against_a_checkpoint_only(desk: Desk) -> None:
 
 
 def test_a_checkpoint_by_another_key_is_found(desk: Desk) -> None:
+    refused = desk.audit("checkpoint", "--key", desk.folder / "2.pem")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert "not the key" in refused.stderr
+    assert desk.audit("verify").exit_code == 0
+    # Whoever leaves the command out can still sign, and is found.
     kept = desk.folder / "kept.json"
-    assert desk.audit("checkpoint", "--key", desk.folder / "2.pem", "-o", kept).exit_code == 0
+    signed = sign_checkpoint(desk.folder / "audit", load_private_key(desk.folder / "2.pem"), at=datetime.now(UTC))
+    kept.write_text(signed.to_json() + "\n", "ascii")
     assert desk.audit("verify", "--checkpoint", kept).exit_code == 5
 
 
@@ -282,7 +291,9 @@ def test_keys_are_destroyed_once_all_is_undone(desk: Desk) -> None:
 def test_only_one_meeting_is_erased(desk: Desk) -> None:
     erased = desk.audit("erase", "--by", "cn-1", "--reason", "x", "--meeting", "m2", "--force", "--json")
     assert len(objects(erased)["scopes"]) == 1
-    assert desk.audit("erase", "--by", "cn-2", "--reason", "x", "--json").exit_code == 0
+    unknown = desk.audit("erase", "--by", "cn-2", "--reason", "x", "--json")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "nothing by that order" in unknown.stderr
 
 
 # On a terminal.

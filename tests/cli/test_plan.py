@@ -260,6 +260,14 @@ def test_a_plan_is_applied_by_two_people_and_undone(desk: Desk) -> None:
     assert "nothing of cn-1 is left to be undone" in again.stderr
 
 
+def test_an_id_that_nobody_knows_is_an_error(desk: Desk) -> None:
+    desk.done()
+    found = desk.undo("--by", "cn-l")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "no order or rule of that id" in found.stderr
+    assert len(desk.control.bans) == 3
+
+
 def test_what_is_still_in_force_is_not_undone(desk: Desk) -> None:
     desk.done()
     refused = desk.undo()
@@ -457,7 +465,7 @@ def test_results_are_not_written_over_what_is_read(desk: Desk) -> None:
         ("meeting_system:pathlib", 2, "it has no `present`, no `handover`, no `eject`"),
         ("controls:half", 2, "it has no `clear`"),
         ("controls:needs", 2, "cannot be called without arguments"),
-        ("controls:fails", 2, "`ValueError` in controls.py, line 8"),
+        ("controls:fails", 2, "`ValueError` in controls.py, line 8: "),
         ("broken:control", 2, "`ZeroDivisionError` in broken.py, line 1"),
         ("controls:asks", 2, "`KeyError` in controls.py, line 10"),
         ("wrong:control", 2, "`SyntaxError` in wrong.py, line 1"),

@@ -588,3 +588,18 @@ def test_names_that_look_alike_are_alike() -> None:
     assert list(one.participants) == list(other.participants) == ["Jos\u00e9", "ann", "Bo"]
     assert one.digest == other.digest
     assert list(rf.Roster(["bo"], [None], meetings=["m"]).participants) != ["Bo"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["1.2.3.4"], ("1.2.3.4",)),
+        (["2001:DB8:0:0::1"], ("2001:db8::1",)),
+        (["::ffff:1.2.3.4"], ("::ffff:102:304",)),
+        (["::ffff:0.0.0.1"], ("::ffff:0:1",)),
+        ([None, "no address", "9.9.9.9"], ("9.9.9.9",)),
+    ],
+)
+def test_addresses_of_a_connection_have_one_spelling(given: list[str | None], said: tuple[str, ...]) -> None:
+    roster = rf.Roster(["p"] * len(given), given, meetings=["m"] * len(given), connections=["c"] * len(given))
+    assert roster.addresses(0) == said

@@ -432,7 +432,8 @@ def test_what_was_changed_and_sealed_anew_is_not_what_was_approved(
     text = json.dumps(found, sort_keys=True, separators=(",", ":"))
     forged = SavedPlan.from_json(json.dumps(found | {"seal": hashlib.sha256(text.encode("ascii")).hexdigest()}))
     assert forged.hash == saved.hash
-    refused(stage, forged, "sign the file", approvals=approvals)
+    why = "not what the policy says" if change is other_law else "sign the file"
+    refused(stage, forged, why, approvals=approvals)
 
 
 def test_an_approval_of_the_plan_in_memory_is_not_one_of_the_file(stage: Stage) -> None:
@@ -548,3 +549,22 @@ def test_what_is_signed_is_the_seal(stage: Stage) -> None:
     assert (one.plan, one.seal) == (saved.hash, saved.seal)
     KEYS["ann"].public_key().verify(one.signature, one.message)
     assert saved.seal.encode() in one.message
+
+
+def test_a_file_that_says_something_false_of_the_order_is_refused_though_it_is_signed(stage: Stage) -> None:
+    plan = save(stage)
+    for name, value in (("issuer", "somebody else"), ("law", "another law"), ("until", "2030-01-01T00:00:00Z")):
+        false = replace(plan, entry={**plan.entry, name: value})
+        with pytest.raises(rf.PlanRefused, match="not what the policy says"):
+            apply(stage, false)
+    assert stage.lines("refused")
+    assert stage.server.calls == []
+
+
+def test_a_file_that_claims_another_region_is_refused_though_it_is_signed(stage: Stage) -> None:
+    plan = save(stage)
+    false = replace(plan, rows=(replace(plan.rows[0], region="US"), *plan.rows[1:]))
+    with pytest.raises(rf.PlanRefused, match="claims other regions"):
+        apply(stage, false)
+    assert stage.server.calls == []
+    assert "other regions" in stage.lines("refused")[-1]["reasons"][0]

@@ -36,15 +36,25 @@ def moment(text: str) -> datetime:
     raise click.BadParameter("the time has no offset from UTC: write `Z` or one such as `+08:00` after it")
 
 
+def span(text: str) -> timedelta:
+    """How long: `30s`, `5m`, `12h`, `3d`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([smhd])", text, re.ASCII)
+    if found is None:
+        raise click.BadParameter("write how long: `30s`, `5m`, `12h` or `3d`")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
 def moment_or_span(text: str) -> datetime | timedelta:
-    """A time, or how long from now: `12h`, `3d`."""
-    span = re.fullmatch(r"([1-9][0-9]{0,3})([hd])", text, re.ASCII)
-    if span is not None:
-        return timedelta(hours=int(span[1])) if span[2] == "h" else timedelta(days=int(span[1]))
-    try:
-        return moment(text)
-    except click.BadParameter:
-        raise click.BadParameter("write how long, `12h` or `3d`, or a time such as 2026-06-04T00:00:00Z") from None
+    """A time, or how long from now."""
+    for form in (span, moment):
+        try:
+            return form(text)
+        except click.BadParameter:
+            continue
+    raise click.BadParameter("write how long, `30m`, `12h` or `3d`, or a time such as 2026-06-04T00:00:00Z")
 
 
 def written(at: datetime) -> str:

@@ -103,7 +103,8 @@ def _check(
         return 0
     effects, used = effect[touched], cause.codes[touched].astype(np.int64)
     entries = checked.policy.entries
-    cited = {number: _entry(entries, number, cause.values[number]) for number in _different(used)}
+    numbers = checked.policy.numbers
+    cited = {number: _entry(entries, numbers, cause.values[number]) for number in _different(used)}
     _check_effects(touched, effects, used, cited, at, most)
     sound = {number: entry for number, entry in cited.items() if entry is not None}
     _check_meetings(touched, used, sound, roster, _prepared(checked.policy))
@@ -125,11 +126,10 @@ def _of(entries: Mapping[int, Entry], used: Integers, count: int) -> _Bools:
     return is_one[used]
 
 
-def _entry(entries: Sequence[Entry], number: int, name: str | None) -> Entry | None:
-    """The entry of a name, `None` where there is none; looked for where it probably is, and then everywhere."""
-    if number < len(entries) and entries[number].id == name:
-        return entries[number]
-    return next((entry for entry in entries if entry.id == name), None)
+def _entry(entries: Sequence[Entry], numbers: Mapping[str, int], name: str | None) -> Entry | None:
+    """The entry of a name; `None` where there is none."""
+    number = None if name is None else numbers.get(name)
+    return None if number is None or entries[number].id != name else entries[number]
 
 
 def _check_effects(

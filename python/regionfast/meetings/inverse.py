@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from regionfast._lib import Table
 from regionfast.errors import PlanRefused
@@ -87,12 +88,8 @@ class Inverse:
         """Hashes of the plans that are undone."""
         self.unreadable = unreadable
         """Connections that the audit shows as kept out, and that cannot be undone: their keys were destroyed."""
-        held = np.array([effect is Effect.HOLD for effect in was], np.bool_)
-        door = decisions.effect
-        effects = np.full(len(door), Effect.KEEP, np.uint8)
-        effects[~held & (door != Effect.DENY)] = Effect.CLEAR
-        effects[held & (door == Effect.ADMIT)] = Effect.ADMIT
-        self._effects = effects
+        self._held = np.array([effect is Effect.HOLD for effect in was], np.bool_)
+        self._effects = self._meant(decisions)
 
     @classmethod
     def of_plan(
@@ -222,6 +219,21 @@ class Inverse:
     def at(self) -> datetime:
         """The moment that it is for, UTC, in whole seconds."""
         return self._decisions.at
+
+    def stands(self, at: datetime) -> npt.NDArray[np.bool_]:
+        """Of each row whether nothing else keeps the connection out at another moment too, decided anew for it."""
+        asked = self._decisions
+        anew = decide_joins(asked.table, self.policy.without(self.by), self.roster, at=at, witness=asked.witness)
+        found: npt.NDArray[np.bool_] = self._meant(anew)[self.rows.indices] == self.rows.effect
+        return found
+
+    def _meant(self, decisions: Decisions) -> npt.NDArray[np.uint8]:
+        """What is to be done with each connection, by what the door says of it."""
+        door, held = decisions.effect, self._held
+        effects = np.full(len(door), Effect.KEEP, np.uint8)
+        effects[~held & (door != Effect.DENY)] = Effect.CLEAR
+        effects[held & (door == Effect.ADMIT)] = Effect.ADMIT
+        return effects
 
     def is_in_force(self, at: datetime) -> bool:
         """Whether the order or rule still acts at a moment, by the policy that was asked."""

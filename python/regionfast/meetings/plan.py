@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ from regionfast.policy.policy import Policy
 from regionfast.pseudonym import canonical
 from regionfast.regions import DATA_VERSION
 from regionfast.types import Effect
+
+Effects: TypeAlias = npt.NDArray[np.uint8]
 
 if TYPE_CHECKING:
     from regionfast.meetings.act.apply import Applied
@@ -63,9 +65,8 @@ def plan_ejections(
     """
     entry = policy.entry(by)
     evaluation = Evaluation(table, policy, roster, at, witness)
-    number = next(number for number, other in enumerate(policy.entries) if other is entry)
     acts = not isinstance(entry, Order) or entry.is_in_force(evaluation.at)
-    compiled = evaluation.bound.compile([number] if acts else [], evaluation.at, for_plan=True)
+    compiled = evaluation.bound.compile([policy.numbers[by]] if acts else [], evaluation.at, for_plan=True)
     plan = Plan(evaluation, entry, evaluation.keys(compiled))
     check_plan(plan)
     return plan
@@ -158,8 +159,7 @@ class Plan(Evaluated):
         self._keys = keys
         self.entry = entry
         """The order or rule."""
-        effects = np.array([_present(entry, grade) for grade in Grade], np.uint8)
-        self._effect: npt.NDArray[np.uint8] = effects[keys >> np.uint32(GRADE_SHIFT)]
+        self._effect: Effects = effects_inside(entry.present)[keys >> np.uint32(GRADE_SHIFT)]
         self._effect.setflags(write=False)  # what was checked, and signed, stays as it was
 
     @property
@@ -321,8 +321,15 @@ class Plan(Evaluated):
         return f"<Plan by {self.by}: {len(self)} of {len(self.roster)} connections>"
 
 
-def _present(entry: Entry, grade: Grade) -> Effect:
-    """What an outcome means for somebody who is inside, where the entry's own `present` is the most it may do."""
-    if grade < Grade.WEAK_HOLD or entry.present is Effect.KEEP:
-        return Effect.KEEP
-    return Effect.HOLD if grade.effect is Effect.HOLD else entry.present
+@cache
+def effects_inside(present: Effect) -> Effects:
+    """By `Grade` what an outcome means for somebody who is inside, where an entry's `present` is the most it may do."""
+
+    def meant(grade: Grade) -> Effect:
+        if grade < Grade.WEAK_HOLD or present is Effect.KEEP:
+            return Effect.KEEP
+        return Effect.HOLD if grade.effect is Effect.HOLD else present
+
+    effects = np.array([meant(grade) for grade in Grade], np.uint8)
+    effects.setflags(write=False)
+    return effects

@@ -362,7 +362,7 @@ class Roster:
             if self.families[row] == V4:
                 found.append(str(IPv4Address(int(self.v4[row]))))
             elif self.families[row] == V6:
-                found.append(str(IPv6Address(self.v6[np.searchsorted(self.v6_rows, row)].tobytes())))
+                found.append(_v6_text(IPv6Address(self.v6[np.searchsorted(self.v6_rows, row)].tobytes())))
         return tuple(found)
 
     @property
@@ -415,6 +415,14 @@ _CHUNK: Final = 1 << 16
 _NO_ROWS: Final[Integers] = np.zeros(0, np.int64)
 _FIRST: Final[npt.NDArray[np.int32]] = np.zeros(1, np.int32)
 _FIRST.flags.writeable = False
+
+
+def _v6_text(address: IPv6Address) -> str:
+    """As RFC 5952 has it without dotted quads, which newer releases of Python write and commitments must not see."""
+    mapped = address.ipv4_mapped
+    if mapped is None:
+        return str(address)
+    return f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}"
 
 
 def _parsed(addresses: Addresses) -> Parsed:

@@ -62,7 +62,7 @@ class SavedRow:
     """To participant, connection, meeting and addresses: with other ones it is another row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SavedPlan:
     """A plan as it was made, to be approved and then acted on by who has the roster. Names nobody."""
 
@@ -72,7 +72,7 @@ class SavedPlan:
     """What that hash covers, see `Plan.covered`."""
     entry: Mapping[str, str | None]
     """What approvers should know of the order or rule: type, issuer (or account), reference, law, contest, until."""
-    rows: tuple[SavedRow, ...] = field(repr=False)
+    rows: tuple[SavedRow, ...]
     """In the order of the plan: by meeting, then connection."""
     seal: str = field(init=False)
     """SHA-256 of the canonical JSON of all else, hexadecimal. Approvals cover it, because the plan's hash covers the
@@ -181,11 +181,14 @@ class SavedPlan:
             "regions": (DATA_VERSION, "region data of this release are"),
             "semantics": (SEMANTICS_VERSION, "semantics of this release are"),
         }
-        return [
+        others = [
             f"the {what} not that of the saved plan: plan anew"
             for name, (present, what) in now_and_what.items()
             if present != self.covered[name]
         ]
+        if not others and about(policy.entry(self.by)) != dict(self.entry):
+            others.append("what the saved plan says of the order or rule is not what the policy says: plan anew")
+        return others
 
     def to_json(self) -> str:
         """The text of the file, ASCII."""
@@ -263,6 +266,9 @@ class SavedPlan:
                 for row in self.rows
             ],
         }
+
+    def __repr__(self) -> str:
+        return f"<SavedPlan by {self.by}: {len(self)} connections, seal {self.seal[:12]}…>"
 
     def __len__(self) -> int:
         return len(self.rows)

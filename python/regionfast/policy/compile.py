@@ -154,6 +154,8 @@ class Bound:
         self.columns = self.slots + len(corrected)
         self._flags: dict[RegionSet, Flags] = {}
         self._places: dict[object, RegionSet] = {}
+        self.slot_outcomes: dict[tuple[_Form, RegionSet], Outcomes] = {}
+        """What was found for each column of what entries of one form say that name the same regions."""
         self._door: tuple[object, Compiled] | None = None
         self._last: tuple[object, Compiled] | None = None
         self._orders = policy.orders
@@ -277,7 +279,7 @@ class Compiled:
         self._fill_scopes(scoped)
         self.set_flags = bound.flags_of_sets(self.sets)
         """The flag of each column of `Bound` for each of `sets`, `uint16`."""
-        self.slot_keys = self.keys(*flags_of_slots(self.set_flags))
+        self.slot_keys = self._keys(self._outcomes_of_slots(bound.slot_outcomes))
         """What each set of entries says of a connection that is as good as its slot, `(vectors, columns)`."""
 
     def _fill_scopes(self, scoped: Mapping[tuple[str, ...], list[int]]) -> None:
@@ -312,10 +314,13 @@ class Compiled:
             rule_flags: Flags as rules read them.
             witness: The same two by the table of the witness alone.
         """
-        kinds = order_flags.shape[1]
+        return self._keys(self._outcomes(self._claims, order_flags, rule_flags, witness))
+
+    def _keys(self, outcomes: Outcomes) -> Keys:
+        """The same from what each claim says, `(claims, kinds)`."""
+        kinds = outcomes.shape[1]
         if not self._claims or not kinds:
             return np.zeros((1 + len(self._starts), kinds), np.uint32)
-        outcomes = self._outcomes(order_flags, rule_flags, witness)
         keys = np.empty((1 + len(self._starts), kinds), np.uint32)
         keys[0] = 0
         claim_of = np.array(self._claim_of, np.intp)
@@ -338,15 +343,30 @@ class Compiled:
         self, order_flags: Flags, rule_flags: Flags, witness: tuple[Flags, Flags] | None = None
     ) -> dict[int, Outcomes]:
         """What each entry by its number says of some kinds of connections, wherever it may reach."""
-        outcomes = self._outcomes(order_flags, rule_flags, witness)
+        outcomes = self._outcomes(self._claims, order_flags, rule_flags, witness)
         return {number: outcomes[claim] for number, claim in zip(self._numbers, self._claim_of, strict=True)}
 
-    def _outcomes(self, order_flags: Flags, rule_flags: Flags, witness: tuple[Flags, Flags] | None) -> Outcomes:
-        """What each claim says, `(claims, kinds)`."""
-        outcomes = np.empty((len(self._claims), order_flags.shape[1]), np.uint32)
-        for form in {form for form, _ in self._claims}:
-            rows = [row for row, (other, _) in enumerate(self._claims) if other == form]
-            sets = [self._claims[row][1] for row in rows]
+    def _outcomes_of_slots(self, known: dict[tuple[_Form, RegionSet], Outcomes]) -> Outcomes:
+        """What each claim says of each column, `(claims, columns)`; plans of many orders ask for few different ones."""
+        claims = [(form, self.sets[at_set]) for form, at_set in self._claims]
+        missing = [claim for claim, whole in zip(self._claims, claims, strict=True) if whole not in known]
+        if missing:
+            found = self._outcomes(missing, *flags_of_slots(self.set_flags), None)
+            known.update(((form, self.sets[at_set]), said) for (form, at_set), said in zip(missing, found, strict=True))
+        return np.stack([known[claim] for claim in claims]) if claims else np.zeros(self.set_flags.shape, np.uint32)
+
+    def _outcomes(
+        self,
+        claims: Sequence[tuple[_Form, int]],
+        order_flags: Flags,
+        rule_flags: Flags,
+        witness: tuple[Flags, Flags] | None,
+    ) -> Outcomes:
+        """What each of some claims says, `(claims, kinds)`."""
+        outcomes = np.empty((len(claims), order_flags.shape[1]), np.uint32)
+        for form in {form for form, _ in claims}:
+            rows = [row for row, (other, _) in enumerate(claims) if other == form]
+            sets = [claims[row][1] for row in rows]
             said = self._said(form, order_flags[sets], rule_flags[sets])
             if witness is not None:
                 said = outcome.witnessed(said, self._said(form, witness[0][sets], witness[1][sets]))

@@ -10,15 +10,20 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from os import PathLike
 from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from regionfast.errors import PolicyError, Problem
 from regionfast.policy.deployment import Deployment
 from regionfast.policy.document import VERSION, entry_id, nearest, read
 from regionfast.policy.findings import Finding, findings
-from regionfast.policy.model import Correction, Defaults, Entry, Exemption, Order, Rule
+from regionfast.policy.model import Correction, Defaults, Entry, Exemption, Order, Rule, State
 from regionfast.policy.parse import parse
 from regionfast.policy.tells import TellsRegions, Told, untold
 from regionfast.regions.error import shown
+from regionfast.types import Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False, weakref_slot=True)
@@ -50,10 +55,24 @@ class Policy:
     second where it is not whole; dates are ISO 8601; networks are text; effects and states are lower-case words; what
     is absent is null. Comments, the order of keys and the form of the file thus do not matter.
     """
+    numbers: Mapping[str, int] = field(init=False)
+    """Of each of `entries` its place there, by its id."""
+    digests: npt.NDArray[np.uint64] = field(init=False)
+    """Of each of `entries` SHA-256 of its canonical form, `(entries, 4)`: equal ones say the same."""
+    _spans: npt.NDArray[np.float64] = field(init=False)
+    """From when and until before when each of `entries` acts on who is inside, `(2, entries)`; NaN: never."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "groups", MappingProxyType(dict(self.groups)))
-        object.__setattr__(self, "revision", hashlib.sha256(self._canonical().encode("ascii")).hexdigest())
+        put = object.__setattr__
+        put(self, "groups", MappingProxyType(dict(self.groups)))
+        forms = [_JSON(_plain(entry)) for entry in self.entries]
+        put(self, "revision", hashlib.sha256(self._canonical(forms).encode("ascii")).hexdigest())
+        # A monitor compares policies often, and to look at a thousand entries takes longer than all the rest.
+        digests = b"".join(hashlib.sha256(form.encode("ascii")).digest() for form in forms)
+        put(self, "digests", np.frombuffer(digests, np.uint64).reshape(-1, 4))
+        put(self, "numbers", {entry.id: number for number, entry in enumerate(self.entries)})
+        spans = np.array([_span(entry) for entry in self.entries], np.float64).reshape(-1, 2).T
+        put(self, "_spans", spans)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, deployment: Deployment | str | PathLike[str] | None = None) -> Policy:
@@ -96,16 +115,22 @@ class Policy:
         return self.orders + self.rules
 
     def entry(self, name: str) -> Entry:
-        """The order or rule with that id. Cost: linear in the number of entries.
+        """The order or rule with that id.
 
         Raises:
             PolicyError: There is none.
         """
-        for entry in self.entries:
-            if entry.id == name:
-                return entry
+        number = self.numbers.get(name)
+        if number is not None:
+            return self.orders[number] if number < len(self.orders) else self.rules[number - len(self.orders)]
         near = nearest(name, [entry.id for entry in self.entries])
         raise PolicyError([Problem("", f"{shown(name)} is the id of no order and of no rule", near)])
+
+    def acting(self, at: datetime) -> npt.NDArray[np.bool_]:
+        """Which of `entries` act on who is inside at a moment: orders in force and rules that do not keep him."""
+        moment = at.timestamp()
+        acts: npt.NDArray[np.bool_] = (self._spans[0] <= moment) & (moment < self._spans[1])
+        return acts
 
     def without(self, name: str) -> Policy:
         """The policy without one order or rule; the same where it has none of that id."""
@@ -149,17 +174,18 @@ class Policy:
         """
         return findings(self, at, table)
 
-    def _canonical(self) -> str:
-        form = {
-            "version": VERSION,
-            "orders": [_plain(order) for order in self.orders],
-            "rules": [_plain(rule) for rule in self.rules],
-            "corrections": [_plain(correction) for correction in self.corrections],
-            "exemptions": [_plain(exemption) for exemption in self.exemptions],
-            "defaults": _plain(self.defaults),
-            "groups": {name: _plain(members) for name, members in self.groups.items()},
+    def _canonical(self, entries: list[str]) -> str:
+        """The form that `revision` describes, from those of the entries."""
+        parts = {
+            "corrections": _JSON([_plain(correction) for correction in self.corrections]),
+            "defaults": _JSON(_plain(self.defaults)),
+            "exemptions": _JSON([_plain(exemption) for exemption in self.exemptions]),
+            "groups": _JSON({name: _plain(members) for name, members in self.groups.items()}),
+            "orders": f"[{','.join(entries[: len(self.orders)])}]",
+            "rules": f"[{','.join(entries[len(self.orders) :])}]",
+            "version": _JSON(VERSION),
         }
-        return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return "{" + ",".join(f'"{name}":{part}' for name, part in parts.items()) + "}"
 
     # Caches hold policies as keys, and to hash all entries takes longer than to decide by them.
     def __hash__(self) -> int:
@@ -179,6 +205,20 @@ class Policy:
         orders = f"{len(self.orders)} order{'' if len(self.orders) == 1 else 's'}"
         rules = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
         return f"<Policy of {orders}, {rules}, revision {self.revision[:4]}…>"
+
+
+_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+
+def _span(entry: Entry) -> tuple[float, float]:
+    """From when and until before when an entry acts on who is inside, in seconds since 1970; NaN: never."""
+    if entry.present is Effect.KEEP:
+        return np.nan, np.nan
+    if not isinstance(entry, Order):
+        return -np.inf, np.inf
+    if entry.state is not State.ACTIVE:
+        return np.nan, np.nan
+    return entry.since.timestamp(), entry.end.timestamp()
 
 
 def _id_of(entry: Entry | Exemption) -> str | None:

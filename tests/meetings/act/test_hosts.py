@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from meetings.act.stage import INSIDE, MEETING, OUTSIDE, Stage, order
 from regionfast.meetings.act.control import Answer, Outcome
+from regionfast.meetings.audit.keys import KeyStore
+from regionfast.meetings.audit.outstanding import outstanding
 
 
 def hosted(folder: Path, hosts: int = 1, guests: int = 2, inside: int = 1, **facts: Any) -> Stage:
@@ -244,3 +247,82 @@ def test_who_is_to_leave_is_never_made_host(tmp_path: Path) -> None:
     stage.server._remove = remove  # type: ignore[method-assign]
     assert stage.apply(stage.plan()).outcomes == (Outcome.FAILED, Outcome.WOULD_END_MEETING)
     assert not handovers(stage)
+
+
+def test_of_whom_two_things_are_said_is_no_host_who_stays(tmp_path: Path) -> None:
+    """Once as a host and once not: the host leaves no sooner than somebody surely is one."""
+    stage = hosted(tmp_path, guests=1, inside=0)
+
+    def lie(method: str, found: list[Any]) -> list[Any]:
+        doubles = [replace(one, is_host=True) for one in found if method == "present" and one.connection == "out-0"]
+        return doubles + found
+
+    stage.server.lie = lie
+    assert stage.apply(stage.plan()).outcomes == (Outcome.WOULD_END_MEETING,)
+
+
+def test_who_is_doubtful_after_a_handover_is_no_host(tmp_path: Path) -> None:
+    stage = hosted(tmp_path, guests=2, inside=0)
+
+    def lie(method: str, found: list[Any]) -> list[Any]:
+        hosts = [one for one in found if method == "present" and one.connection == "out-0" and one.is_host]
+        return found + [replace(one, is_host=False) for one in hosts]
+
+    stage.server.lie = lie
+    assert stage.apply(stage.plan()).outcomes == (Outcome.DONE,)
+    assert [to for _, to in handovers(stage)] == ["out-0", "out-1"]
+    assert stage.server.rooms[MEETING]["out-1"].is_host
+
+
+def test_a_last_host_who_was_asked_for_without_an_answer_is_not_said_to_stay(tmp_path: Path) -> None:
+    """A slow server may remove him yet: what that leaves behind is not forgotten."""
+    stage = hosted(tmp_path, guests=1, inside=0, may_host=False)
+    stage.server.enter("out-host", f"{OUTSIDE}9", is_host=True)
+    late: list[Any] = []
+
+    def eject(meeting: str, removals: Any, /) -> Any:
+        late.extend(removals)
+        stage.server.rooms[meeting].pop("out-host", None)
+        raise TimeoutError
+
+    stage.server.eject = eject  # type: ignore[method-assign]
+    applied = stage.apply(stage.plan())
+    assert applied.outcomes == (Outcome.RETRY,)
+    assert len(late) == 1
+    found = outstanding(stage.folder / "audit", KeyStore(stage.folder / "keys"))
+    assert [row.id for row in found] == ["in-host-0"]
+
+
+@pytest.mark.parametrize("trouble", ["lost", "retry"])
+@pytest.mark.parametrize("lasts", [True, False])
+def test_a_handover_that_nobody_answers_is_asked_again_and_is_not_the_end(
+    tmp_path: Path, trouble: str, lasts: bool
+) -> None:
+    stage = Stage.of(tmp_path)
+    stage.server.enter("host", f"{INSIDE}1", is_host=True)
+    stage.server.enter("guest", f"{OUTSIDE}1")
+    left = [10**6 if lasts else 2]
+
+    def before(method: str) -> None:
+        if method == "handover" and trouble == "lost" and left[0] > 0:
+            left[0] -= 1
+            raise TimeoutError
+
+    def lie(method: str, answers: list[Any]) -> list[Any]:
+        if method == "handover" and trouble == "retry" and left[0] > 0:
+            left[0] -= 1
+            stage.server.change("guest", is_host=False)
+            return [Answer(outcome=Outcome.RETRY, retry_after=1.0)]
+        return answers
+
+    stage.server.before, stage.server.lie = before, lie
+    plan = stage.plan()
+    done = stage.apply(plan)
+    assert done.outcomes == (Outcome.RETRY if lasts else Outcome.DONE,)
+    if lasts:
+        assert stage.present() == ["host", "guest"]
+        left[0] = 0
+        done = stage.apply(plan)
+    assert done.outcomes == (Outcome.DONE,)
+    assert stage.present() == ["guest"]
+    assert stage.server.rooms[MEETING]["guest"].is_host

@@ -306,3 +306,24 @@ def test_who_was_perhaps_removed_and_is_another_by_now_is_not_forgotten(stage: S
     assert "in-1" in stage.present()
     found = outstanding(stage.folder / "audit", KeyStore(stage.folder / "keys"))
     assert [row.id for row in found] == ["in-0", "in-1", "in-2"]
+
+
+def test_said_stale_of_who_was_perhaps_removed(stage: Stage) -> None:
+    """The answer is lost, he is back by the same id, and the control now says that he is another."""
+    plan = stage.plan()
+    people = dict(stage.server.rooms[MEETING])
+
+    def back() -> None:
+        stage.server.rooms[MEETING] = people
+        raise TimeoutError
+
+    stage.server.after = once("eject", back)
+    real = stage.server._remove
+    stage.server._remove = (  # type: ignore[method-assign]
+        lambda meeting, removal, **options: (
+            Answer(outcome=Outcome.STALE) if stage.server.count("eject") > 1 else real(meeting, removal, **options)
+        )
+    )
+    assert stage.apply(plan).outcomes == (Outcome.ALREADY_GONE,) * 3
+    found = outstanding(stage.folder / "audit", KeyStore(stage.folder / "keys"))
+    assert [row.id for row in found] == ["in-0", "in-1", "in-2"]

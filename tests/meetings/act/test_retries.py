@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 
-from meetings.act.stage import INSIDE, MEETING, OUTSIDE, Stage, order
+from meetings.act.stage import INSIDE, MEETING, NOW, OUTSIDE, Stage, order, sign
+from regionfast.errors import PlanRefused
 from regionfast.meetings.act.asking import ATTEMPTS
 from regionfast.meetings.act.control import Answer, Outcome
 
@@ -180,3 +182,44 @@ def test_a_mixed_order_of_addresses_is_one_connection(tmp_path: Path) -> None:
     assert applied.outcomes == (Outcome.DONE,) * 2
     assert "out-b" in stage.present()
     assert len({receipt.connection for receipt in applied.receipts.values()}) == 2
+
+
+@pytest.mark.parametrize("method", ["eject", "present"])
+def test_nothing_is_asked_for_when_the_order_has_ended_meanwhile(tmp_path: Path, method: str) -> None:
+    """Acting can take hours. What is left stays to be done, and is not done."""
+    stage = Stage.of(tmp_path, policy=order(until="2026-11-24T12:00:30Z"))
+    stage.people(inside=250, outside=300)
+    plan = stage.plan()
+    approvals = sign(plan, "ann", "bob")
+
+    def end(called: str) -> None:
+        if called == method and stage.server.count(method) > 1 - (method == "eject"):
+            stage.now = NOW + timedelta(seconds=30)
+
+    stage.server.after = end
+    applied = stage.apply(plan, approvals)
+    done = 100 if method == "eject" else 0
+    assert stage.server.removed.total() == done
+    assert applied.counts == {Outcome.RETRY: 250 - done} | ({Outcome.DONE: done} if done else {})
+    assert not applied.is_finished
+    assert not stage.lines("finished")
+    with pytest.raises(PlanRefused, match="acts on nobody now"):
+        stage.apply(plan, approvals)
+
+
+def test_nobody_is_made_host_or_asked_for_again_when_the_order_has_ended(tmp_path: Path) -> None:
+    stage = Stage.of(tmp_path, policy=order(until="2026-11-24T12:00:30Z"))
+    stage.server.enter("in-0", f"{INSIDE}1", is_host=True)
+    stage.server.enter("out-0", "24.3.17.1")
+    plan = stage.plan()
+    approvals = sign(plan, "ann", "bob")
+
+    def end(method: str) -> None:
+        if method == "handover":
+            stage.now = NOW + timedelta(minutes=1)
+
+    stage.server.after = end
+    assert stage.apply(plan, approvals).outcomes == (Outcome.RETRY,)
+    assert stage.server.count("eject") == 0
+    (result,) = stage.lines("result")
+    assert result["attempts"] == 0

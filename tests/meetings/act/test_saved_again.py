@@ -106,3 +106,17 @@ def test_another_is_there_in_the_place_of_who_was_removed_before_the_crash(
     assert stage.server.removed.total() == 4
     found = outstanding(stage.folder / "audit", KeyStore(stage.folder / "keys"))
     assert [row.id for row in found] == ["in-0", "in-1", "in-2", "in-3"]
+
+
+def test_other_meetings_are_none_of_its_business(tmp_path: Path) -> None:
+    """Over a roster of many meetings: a key that was destroyed elsewhere refuses nothing, and none is made."""
+    stage = Stage.of(tmp_path)
+    stage.people(inside=2, outside=3)
+    plan = stage.plan().save(tmp_path / "plan.json", stage.deployment)
+    stage.people(inside=2, outside=3, meeting="lecture")
+    stage.people(inside=2, outside=3, meeting="choir")
+    keys = KeyStore(tmp_path / "keys")
+    keys.destroy(keys.scope("cn-1", "lecture"))
+    assert act(stage, plan).outcomes == (Outcome.DONE,) * 2
+    assert {meeting for meeting, _ in stage.server.removed} == {MEETING}
+    assert keys.existing(keys.scope("cn-1", "choir")) is None

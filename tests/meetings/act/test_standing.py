@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import regionfast as rf
+from databases import country, write_mmdb
 from meetings.act.stage import INSIDE, KEYS, MEETING, NOW, OUTSIDE, Stage, order, sign, table
 from regionfast.errors import DocumentError, PlanRefused
 from regionfast.meetings.act.apply import apply
 from regionfast.meetings.act.approval import Approval
 from regionfast.meetings.act.control import Outcome
+from regionfast.meetings.audit.keys import KeyStore
 from regionfast.policy.deployment import Deployment
 
 
@@ -223,6 +226,41 @@ def test_the_bundled_table_with_overrides(stage: Stage, tmp_path: Path) -> None:
     refused(stage, stage.plan(source=rf.open(overrides=path)), "bundled")
 
 
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_the_bundled_table_opened_otherwise(stage: Stage, tmp_path: Path, is_saved: bool) -> None:
+    """By its digest it is another table; its data are the same."""
+    stage.server.rooms.clear()
+    stage.server.enter("host", "8.8.8.8", is_host=True)
+    stage.server.enter("in-0", "36.112.0.1")
+    found = rf.open(unwrap=False)
+    if is_saved:
+        found.save(tmp_path / "mine.rft")
+        found = rf.open(tmp_path / "mine.rft")
+    assert found.info.digest != rf.open().info.digest
+    refused(stage, stage.plan(source=found), "bundled")
+
+
+def test_evidence_that_is_only_registered(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmdb_writer.time.time", (NOW - timedelta(days=1)).timestamp)
+    records = {"24.0.0.0/8": country("US"), "36.0.0.0/8": {"registered_country": {"iso_code": "CN"}}}
+    path = write_mmdb(tmp_path / "registered.mmdb", records)
+    monkeypatch.undo()
+    assert not stage.plan(source=rf.open(path))
+    plan = stage.plan(source=rf.open(path, registered=True))
+    assert len(plan) == 3
+    found = refused(stage, plan, "3 rows rest on where a network is registered")
+    assert len(found.reasons) == 1
+
+
+def test_a_key_that_was_destroyed(stage: Stage) -> None:
+    """Nothing could be recorded under it, so nothing is done."""
+    assert stage.deployment.audit is not None
+    keys = KeyStore(stage.deployment.audit.keys)
+    plan = stage.plan()
+    keys.destroy(keys.scope("cn-1", MEETING))
+    refused(stage, plan, "was destroyed")
+
+
 def test_an_undated_table(stage: Stage) -> None:
     refused(stage, stage.plan(source=table(None)), "date")
 
@@ -316,6 +354,35 @@ def test_files_that_are_no_approval(stage: Stage, tmp_path: Path, change: Callab
     path.write_text(change(path.read_text("ascii")), "utf-8")
     with pytest.raises(DocumentError, match="a.json"):
         Approval.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires": (NOW + timedelta(minutes=1)).replace(tzinfo=timezone(timedelta(hours=-12)))},
+        {"expires": (NOW + timedelta(minutes=1)).replace(tzinfo=None)},
+        {"expires": NOW + timedelta(minutes=1, microseconds=1)},
+        {"approver": "person-in-0, 36.20.9.1"},
+        {"approver": "x" * 1_000_000},
+        {"plan": "person-in-0"},
+        {"seal": "person-in-0"},
+        {"signature": b""},
+    ],
+)
+def test_an_approval_is_in_one_form_only(stage: Stage, change: dict[str, Any]) -> None:
+    """The same digits in another zone would be later than what was signed; any text would stand in the records."""
+    (one,) = sign(stage.plan(), "ann", expires=NOW + timedelta(minutes=1))
+    (name,) = change
+    with pytest.raises(ValueError, match=f"^`{name}` is not what an approval has there") as caught:
+        replace(one, **change)
+    assert "person" not in str(caught.value)
+
+
+def test_approvals_are_recorded_also_where_they_can_be_read_only_once(stage: Stage) -> None:
+    plan = stage.plan()
+    assert stage.apply(plan, iter(sign(plan, "ann", "bob"))).is_finished  # type: ignore[arg-type]
+    (record,) = stage.lines("plan")
+    assert [one["approver"] for one in record["approvals"]] == ["ann", "bob"]
 
 
 def test_a_time_without_offset_is_refused(stage: Stage) -> None:

@@ -217,3 +217,94 @@ def test_a_residue_survives_a_lost_look_and_a_resumption(tmp_path: Path) -> None
     stage.server._clear = clear  # type: ignore[method-assign]
     assert undo(stage, of_plan(stage, plan)).is_finished
     assert sorted(map(str, asked)) == ["ban-0", "ban-1", "ban-2"]
+
+
+# --- ids that come back ---------------------------------------------------------------------------------------------
+
+
+def come_back(stage: Stage, participant: str, address: str, present: str) -> None:
+    """Somebody has the connection `c`, and another plan of the same order is applied."""
+    stage.server.enter("c", address, participant=participant)
+    stage.policy = rf.Policy.from_text(order(present=f'"{present}"'), deployment=stage.deployment)
+    stage.now += timedelta(seconds=5)
+    assert stage.apply(stage.plan(at=stage.now)).is_finished
+
+
+@pytest.mark.parametrize("second", ["alice", "bob"])
+@pytest.mark.parametrize("is_lost", [False, True])
+@pytest.mark.parametrize("present", ["eject", "hold"])
+def test_all_that_was_left_behind_by_one_id_of_a_connection_is_cleared(
+    tmp_path: Path, second: str, is_lost: bool, present: str
+) -> None:
+    stage = Stage.of(tmp_path)
+    stage.server.enter("host", "24.3.17.1", is_host=True)
+    come_back(stage, "alice", "36.20.9.1", "eject")
+
+    def lose(method: str) -> None:
+        if method in {"eject", "hold"} and is_lost:
+            raise TimeoutError
+
+    stage.server.after = lose
+    come_back(stage, second, "36.20.9.2", present)
+    stage.server.after = lambda _method: None
+    assert stage.server.removed.total() == 2
+    stage.policy = rf.Policy.from_text(order(state='"ended"'), deployment=stage.deployment)
+    stage.now += timedelta(minutes=1)
+    inverse = Inverse.of_outstanding(stage.deployment, "cn-1", table(), stage.policy, at=stage.now)
+    assert undo(stage, inverse).outcomes == (Outcome.DONE,)
+    assert not stage.server.residues
+    assert not stage.server.waiting
+    assert left(stage) == 0
+
+
+def test_nobody_is_let_in_whose_ban_stands(tmp_path: Path) -> None:
+    """What one id of a connection left behind is undone whole, or stays outstanding."""
+    stage = Stage.of(tmp_path)
+    stage.server.enter("host", "24.3.17.1", is_host=True)
+    come_back(stage, "alice", "36.20.9.1", "eject")
+    come_back(stage, "alice", "36.20.9.2", "hold")
+    stage.server.lie = lambda method, found: (
+        [Answer(outcome=Outcome.RETRY)] * len(found) if method == "clear" else found
+    )
+    stage.policy = rf.Policy.from_text(order(state='"ended"'), deployment=stage.deployment)
+    inverse = Inverse.of_outstanding(stage.deployment, "cn-1", table(), stage.policy, at=stage.now)
+    assert undo(stage, inverse).outcomes == (Outcome.RETRY,)
+    assert stage.server.count("admit") == 0
+    assert left(stage) == 1
+    stage.server.lie = lambda _method, found: found
+    assert undo(stage, inverse).outcomes == (Outcome.DONE,)
+    assert not stage.server.residues
+    assert not stage.server.waiting
+
+
+def test_more_ejections_of_one_connection_than_one_call_takes(tmp_path: Path) -> None:
+    stage = Stage.of(tmp_path)
+    stage.server.enter("host", "24.3.17.1", is_host=True)
+    for number in range(103):
+        come_back(stage, "alice", f"36.20.9.{number}", "eject")
+    stage.policy = rf.Policy.from_text(order(state='"ended"'), deployment=stage.deployment)
+    inverse = Inverse.of_outstanding(stage.deployment, "cn-1", table(), stage.policy, at=stage.now)
+    assert undo(stage, inverse).outcomes == (Outcome.DONE,)
+    assert not stage.server.residues
+
+
+# --- an inverse for another moment ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [-10, 10])
+def test_what_another_order_denies_now_stays_whatever_moment_the_inverse_is_for(tmp_path: Path, days: int) -> None:
+    other = order(id='"cn-2"', **{"from": "2026-11-23T00:00:00Z", "until": "2026-11-25T00:00:00Z"})
+    both = order() + other.removeprefix("version = 1\n")
+    stage = Stage.of(tmp_path, policy=both)
+    stage.people()
+    plan = stage.plan()
+    assert stage.apply(plan).is_finished
+    stage.policy = rf.Policy.from_text(both.replace('"active"', '"ended"', 1), deployment=stage.deployment)
+    assert not of_plan(stage, plan)
+    elsewhen = plan.inverse(table(), stage.policy, at=NOW + timedelta(days=days))
+    assert undo(stage, elsewhen).outcomes == (Outcome.STALE,) * 3
+    assert stage.server.count("clear") == 0
+    assert len(stage.server.residues) == left(stage) == 3
+    stage.now = NOW + timedelta(days=2)
+    assert undo(stage, elsewhen).outcomes == (Outcome.DONE,) * 3
+    assert not stage.server.residues

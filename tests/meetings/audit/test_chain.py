@@ -18,7 +18,7 @@ import pytest
 
 from meetings.audit.chains import AT, PLAN, beginning, chained, clock, lines, plan, rest_of, result, write
 from regionfast.errors import AuditError
-from regionfast.meetings.audit import chain as module
+from regionfast.meetings.audit import plainfile
 from regionfast.meetings.audit.chain import Chain
 from regionfast.meetings.audit.record import LONGEST, records
 from regionfast.meetings.audit.verify import verify
@@ -275,7 +275,7 @@ def full(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cal
             return count
 
     def fill() -> None:
-        monkeypatch.setattr(module, "FileIO", Full)
+        monkeypatch.setattr(plainfile, "FileIO", Full)
 
     return fill
 

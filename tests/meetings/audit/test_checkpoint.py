@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from meetings.audit.chains import AT, KEY, PUBLIC, beginning, chained, clock, lines, result, stated, write
 from regionfast.errors import AuditError, DocumentError
-from regionfast.meetings.audit import checkpoint as module
+from regionfast.meetings.audit import plainfile
 from regionfast.meetings.audit.chain import Chain
 from regionfast.meetings.audit.checkpoint import Checkpoint, read_checkpoints, sign_checkpoint
 from regionfast.meetings.audit.verify import verify
@@ -362,7 +362,7 @@ def test_a_full_disk_leaves_no_part(audit: Path, monkeypatch: pytest.MonkeyPatch
             return count
 
     Full.left = left
-    monkeypatch.setattr(module, "FileIO", Full)
+    monkeypatch.setattr(plainfile, "FileIO", Full)
     before = (audit / "checkpoints.jsonl").read_bytes()
     with pytest.raises(OSError, match="No space left on device"):
         sign_checkpoint(audit, KEY, at=AT)

@@ -99,6 +99,15 @@ def test_a_row_counts_by_what_came_of_it_last(deeds: Deeds) -> None:
     assert (only(summary(deeds.audit)).ejected, only(summary(deeds.audit)).failed) == (1, 1)
 
 
+def test_who_was_asked_for_and_then_was_gone_counts_as_ejected(deeds: Deeds) -> None:
+    deeds.plan()
+    deeds.intend("a")
+    deeds.settle("a", outcome="already-gone")  # the answer was lost
+    deeds.settle("b", outcome="already-gone", attempts=0)  # left before anybody asked
+    row = only(summary(deeds.audit))
+    assert (row.ejected, row.already_gone, row.outstanding) == (1, 1, 1)
+
+
 def test_plans_and_orders_are_apart(deeds: Deeds) -> None:
     deeds.plan()
     deeds.eject("a")
@@ -154,12 +163,12 @@ def test_small_counts_of_people_are_folded_as_a_census_has_it() -> None:
     assert folded(ejected=9, held=7, retry=2) == {"ejected": 9, "held": None, "retry": None, "folded": 9}
     assert folded(ejected=9, held=3, unsettled=2) == {"ejected": 9, "held": None, "unsettled": None, "folded": 5}
     assert folded(stale=9, would_end_meeting=8, failed=1)["stale"] == 9
-    # 22 are outstanding: had `retry` been folded with `stale` alone, 22 - 20 would tell it.
+    # 22 are outstanding: had `retry` been folded with `stale` alone, 22 - 20 would tell it. Nor is that sum told.
     assert folded(ejected=20, retry=2, stale=6, outstanding=22) == {
         "ejected": None,
         "retry": None,
         "stale": 6,
-        "outstanding": 22,
+        "outstanding": None,
         "folded": 22,
     }
     # Two out of ten are cleared: the eight that are outstanding would tell it.

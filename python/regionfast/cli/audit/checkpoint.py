@@ -10,7 +10,7 @@ import click
 
 from regionfast.cli import keys, options, rows, terminal
 from regionfast.cli.audit import places
-from regionfast.cli.exits import INCOMPLETE, Failure, refusals
+from regionfast.cli.exits import INCOMPLETE, REFUSED, Failure, refusals
 
 
 @click.command(short_help="Sign how far the chains have come.")
@@ -24,7 +24,7 @@ def command(key: Path, output: Path | None, *, quiet: bool, **given: Unpack[plac
     It is added to `checkpoints.jsonl` beside the chains as well, but whoever can cut a chain can cut
     that: keep the printed one elsewhere, and give it to `audit verify --checkpoint`.
 
-    Refused, exit code 5, where a chain is broken.
+    Refused, exit code 5, where a chain is broken, and with another key than the deployment names.
 
     \b
     Examples:
@@ -35,9 +35,12 @@ def command(key: Path, output: Path | None, *, quiet: bool, **given: Unpack[plac
         raise click.UsageError("`--output` is there already")
     with refusals():
         from regionfast.meetings.audit.checkpoint import sign_checkpoint
+        from regionfast.meetings.audit.signing import public_bytes
 
         place = places.found(given)
         loaded = keys.load(key)
+        if place.checkpoint_key is not None and public_bytes(loaded) != place.checkpoint_key:
+            raise Failure(f"{key}: it is not the key that the deployment's `checkpoint-key` names", REFUSED)
         try:
             signed = sign_checkpoint(place.directory, loaded, at=datetime.now(UTC).replace(microsecond=0))
         except OSError as error:

@@ -9,7 +9,7 @@ import click
 
 from regionfast.cli import options, terminal
 from regionfast.cli.audit import places
-from regionfast.cli.exits import refusals
+from regionfast.cli.exits import USAGE, Failure, refusals
 
 
 def why(text: str) -> str:
@@ -48,11 +48,18 @@ def command(
 
         audit = places.named(deployment)
         erased = erase(audit.directory, audit.keys, by=by, meeting=meeting, reason=reason, force=force)
-    count = len(erased.scopes)
+        if not erased.scopes:
+            raise Failure("the records have nothing by that order or rule in such a meeting: nothing is erased", USAGE)
     if as_json:
-        click.echo(json.dumps({"by": by, "scopes": list(erased.scopes), "outstanding": erased.outstanding}))
+        found = {"scopes": list(erased.scopes), "outstanding": erased.outstanding, "unnamed": erased.unnamed}
+        click.echo(json.dumps({"by": by} | found))
     else:
         lost = f"{erased.outstanding:,}, who cannot be let in again by these records" if erased.outstanding else "none"
-        keys = f"{count:,} destroyed" if count else "none were there"
-        click.echo(terminal.listing([("by", by), ("keys", keys), ("outstanding", lost)]))
-    terminal.notes(["copies of the keys in backups are not reached"] if count else [], quiet=quiet)
+        click.echo(terminal.listing([("by", by), ("keys", f"{len(erased.scopes):,} destroyed"), ("outstanding", lost)]))
+    told = ["copies of the keys in backups are not reached"]
+    if erased.unnamed:
+        told.append(
+            f"keys that no record names: {erased.unnamed:,}, of plans that were saved and not applied; name the "
+            "meeting to destroy one"
+        )
+    terminal.notes(told, quiet=quiet)

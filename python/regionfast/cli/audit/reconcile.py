@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,14 +24,22 @@ SHOWN: Final = 10
 @click.command(short_help="Say which ejections no plan explains.")
 @click.argument("log", type=options.FILE)
 @places.operator
+@click.option(
+    "--tolerance",
+    metavar="SPAN",
+    type=options.span,
+    default="5m",
+    help="How far the clocks of server and records may differ: `30s`, `5m`.  [default: 5 minutes]",
+)
 @options.as_json
 @options.quiet
-def command(log: Path, deployment: Path, *, as_json: bool, quiet: bool) -> None:
+def command(log: Path, deployment: Path, tolerance: timedelta, *, as_json: bool, quiet: bool) -> None:
     """Compare the LOG of a server with the records; exit code 1 where an ejection is unexplained.
 
     LOG is what the server wrote by itself: CSV with a heading, or JSON Lines, with `time`, `meeting`,
     `connection` and `event`, of which `ejected` and `held` count. Lines are named by their number,
-    people never. Exit code 3 where lines cannot be read: each may hide an ejection.
+    people never. Exit code 3 where lines cannot be read: each may hide an ejection. What the records
+    have and LOG has not (`unseen`) may be in another log, and changes no exit code.
 
     Where the keys of an order are destroyed, its records explain nobody: an ejection that could be
     one of them is undecidable, which changes no exit code.
@@ -43,7 +52,7 @@ def command(log: Path, deployment: Path, *, as_json: bool, quiet: bool) -> None:
         from regionfast.meetings.audit.reconcile import reconcile
 
         audit = places.named(deployment)
-        found = reconcile(audit.directory, audit.keys, log)
+        found = reconcile(audit.directory, audit.keys, log, tolerance=tolerance)
     terminal.notes(found.warnings, quiet=quiet)
     if as_json:
         click.echo(json.dumps(found.to_dict()))

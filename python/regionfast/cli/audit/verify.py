@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Read all chains in DIR and say what is wrong with them; exit code 5 where anything is.
 
-    An edit, a deletion, an insertion or another order of records is found by the chain alone. That a
+    Records that were edited, deleted, moved or put in between are found by the chain alone. That a
     chain was cut, or written anew as a whole, is found against a checkpoint only: keep each one where
     whoever can write DIR cannot.
 

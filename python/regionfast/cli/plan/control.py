@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from regionfast.cli.exits import INCOMPLETE, USAGE, Failure
+from regionfast.cli.exits import INCOMPLETE, USAGE, Failure, without_addresses
 from regionfast.errors import RegionfastError
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def made(maker: Callable[..., object], called: str) -> object:
     try:
         return maker()
     except Exception as error:  # noqa: BLE001 - of code that is not ours
-        raise Failure(f"{called}: calling it fails: {raised(error)}", USAGE) from None
+        # Nothing has been asked yet, so its text is about how it was set up, and names no people.
+        raise Failure(f"{called}: calling it fails: {raised(error)}: {without_addresses(str(error))}", USAGE) from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Unpack
 
@@ -36,12 +37,14 @@ def command(by: str, output: Path, *, as_json: bool, quiet: bool, **given: Unpac
         raise click.UsageError("`--output` is there already: approvals may rest on it")
     with refusals():
         from regionfast import Deployment, plan_ejections
+        from regionfast.meetings.act.refusals import objections
 
         enrolled = Deployment.load(given["deployment"])
         opened = rosters.opened(given, quiet=quiet)
         plan = plan_ejections(opened.table, opened.policy, opened.roster, by=by, at=opened.at, witness=opened.witness)
         saved = plan.save(output, enrolled)
-    terminal.notes(plan.warnings, quiet=quiet)
+        against = objections(plan, enrolled, now=datetime.now(UTC)) if plan else []
+    terminal.notes([*plan.warnings, *(f"applied now it would be refused: {reason}" for reason in against)], quiet=quiet)
     if as_json:
         click.echo(json.dumps({"file": str(output)} | show.as_object(saved, opened.table.info)))
     else:

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from regionfast.cli import options, rosters, rows, terminal
-from regionfast.cli.exits import refusals
+from regionfast.cli.exits import USAGE, Failure, refusals
 from regionfast.cli.plan import control as controls
 from regionfast.cli.plan import inputs, outcomes
 from regionfast.types import Effect
@@ -63,6 +63,8 @@ def command(
         inverse = Inverse.of_outstanding(
             opened.deployment, by, opened.table, opened.policy, at=datetime.now(UTC), witness=opened.witness
         )
+        if inverse.entry is None and not len(inverse.roster) and not inverse.unreadable:
+            raise Failure("the policy has no order or rule of that id, and the records nothing of it to undo", USAGE)
         terminal.notes(intent(inverse), quiet=quiet)
         with controls.acting():
             applied = inverse.apply(system, opened.deployment)

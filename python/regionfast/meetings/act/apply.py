@@ -20,6 +20,7 @@ from regionfast.meetings.act.refusals import beyond_share, refusals
 from regionfast.meetings.act.targets import Target, targets_of
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.audit.receipt import Receipt
+from regionfast.meetings.explain import why_inert
 from regionfast.policy.deployment import Deployment
 from regionfast.pseudonym import pseudonym
 from regionfast.types import Effect
@@ -75,7 +76,8 @@ def apply(
     All that could stand against it is asked first; then who is present in all its meetings; then, in chunks of at most
     100 connections of one meeting, intents are written, the control is asked, and what came of it is written. After a
     crash at any point the same call goes on: a row with a result is never asked for again, and of a row that has an
-    intent only it is looked first whether it is gone. A plan without rows is a success that asks for nothing.
+    intent only it is looked first whether it is gone. When the order ends meanwhile, nothing more is asked for, and
+    what is left comes out as `retry`. A plan without rows is a success that asks for nothing.
 
     Args:
         plan: The plan, made by a policy that was read with the deployment.
@@ -93,6 +95,7 @@ def apply(
         AuditError: The audit cannot be used; nothing more is done.
         ImportError: `cryptography` or `filelock` is not installed.
     """
+    approvals = tuple(approvals)  # read twice: to be judged and to be recorded
     approved = plan.hash if saved is None else saved.hash
     if not (plan if saved is None else saved.rows):
         return Applied(plan=approved, outcomes=())
@@ -110,13 +113,19 @@ def apply(
             journal.refused(against)
             raise PlanRefused(*against)
         try:
-            targets = targets_of(plan, keys, approved, deployment.contact)
+            scopes = None if saved is None else {row.scope for row in saved.rows}
+            targets = targets_of(plan, keys, approved, deployment.contact, scopes=scopes)
         except AuditError as error:  # a key that was destroyed
-            journal.refused([str(error)])
-            raise PlanRefused(str(error)) from None
+            reason = f"{plan.by} can no longer act in one of its meetings: {error}"
+            journal.refused([reason])
+            raise PlanRefused(reason) from None
         if saved is not None:
             targets = matched(targets, saved)
-        acting = Acting(journal, Asking(control, sleep), keys, targets)
+            if any(target.region != saved.rows[target.number].region for target in targets):
+                reason = "the saved plan claims other regions than the table: it was not made by this table"
+                journal.refused([reason])
+                raise PlanRefused(reason)
+        acting = Acting(journal, Asking(control, sleep), keys, targets, lambda: why_inert(plan.entry, clock()) is None)
         looks = acting.looks()
         beyond = acting.meetings_beyond(deployment.limits.share, looks)
         if beyond:

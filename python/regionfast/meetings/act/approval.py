@@ -27,6 +27,7 @@ MOST_AHEAD: Final = timedelta(days=7)
 _VERSION: Final = 1
 _LARGEST: Final = 1 << 14
 """Bytes of a file; one has some hundred."""
+_SIGNATURE_BYTES: Final = 64
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
@@ -55,6 +56,20 @@ class Approval:
     signature: bytes = field(repr=False)
     """Ed25519 (RFC 8032), 64 bytes, over `regionfast approval 1`, a line feed, and the canonical JSON of the rest."""
 
+    def __post_init__(self) -> None:
+        """Refuse what no approval has: what is signed is text, and must mean one thing only.
+
+        A time of another zone would be written with the same digits, and end later than what was signed.
+        """
+        for name, form in (("plan", _HASH), ("seal", _HASH), ("approver", _ID)):
+            value = getattr(self, name)
+            if not (isinstance(value, str) and form.fullmatch(value)) and (name, value) != ("seal", None):
+                raise ValueError(f"`{name}` is not what an approval has there")
+        if self.expires.tzinfo is not UTC or self.expires.microsecond:
+            raise ValueError("`expires` is not what an approval has there: UTC, whole seconds")
+        if len(self.signature) != _SIGNATURE_BYTES:
+            raise ValueError("`signature` is not what an approval has there")
+
     @classmethod
     def sign(cls, what: Approved, key: Ed25519PrivateKey, *, approver: str, expires: datetime) -> Self:
         """Approve a plan.
@@ -69,8 +84,6 @@ class Approval:
         Raises:
             ValueError: A time without offset, or an id that no key has.
         """
-        if not _ID.fullmatch(approver):
-            raise ValueError("`approver` is no id: it has at most 128 letters, digits, `.`, `_`, `:` and `-`")
         if expires.utcoffset() is None:
             raise ValueError("`expires` has no offset: pass a time such as `datetime.now(UTC) + timedelta(hours=8)`")
         end = expires.astimezone(UTC).replace(microsecond=0)
@@ -108,18 +121,17 @@ class Approval:
         names = {"version", "plan", "seal", "approver", "expires", "signature"}
         if not isinstance(found, dict) or set(found) != names or found["version"] != _VERSION:
             raise DocumentError(f"{source}: is no approval of version {_VERSION}")
-        for name, form in (("plan", _HASH), ("seal", _HASH), ("approver", _ID)):
-            value = found[name]
-            if not (isinstance(value, str) and form.fullmatch(value)) and (name, value) != ("seal", None):
-                raise DocumentError(f"{source}: `{name}` is not what an approval has there")
         try:
             expires = datetime.strptime(str(found["expires"]), TIME).replace(tzinfo=UTC)
             signature = base64.b64decode(str(found["signature"]), validate=True)
         except (ValueError, binascii.Error):
             raise DocumentError(f"{source}: `expires` or `signature` is not what an approval has there") from None
-        return cls(
-            plan=found["plan"], seal=found["seal"], approver=found["approver"], expires=expires, signature=signature
-        )
+        try:
+            return cls(
+                plan=found["plan"], seal=found["seal"], approver=found["approver"], expires=expires, signature=signature
+            )
+        except ValueError as error:
+            raise DocumentError(f"{source}: {error}") from None
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -171,7 +183,8 @@ def stands_against(
     found = []
     by_id = {approver.id: approver for approver in deployment.approvers}
     writer = by_id.get(author) if author is not None else None
-    persons = set()
+    persons: set[str] = set()
+    good = 0
     for approval in approvals:
         approver = by_id.get(approval.approver)
         wrong = _wrong(approval, approver, plan, seal, now)
@@ -180,11 +193,11 @@ def stands_against(
         elif approver.id == author or (writer is not None and approver.person == writer.person):
             found.append(f"the approval by `{approval.approver}` is by the author of the order: others must approve")
         else:
+            good += 1
             persons.add(approver.person)
     if len(persons) < deployment.approvals_needed:
-        found.append(
-            f"{len(persons)} of {deployment.approvals_needed} persons approve: two keys of one person count once"
-        )
+        also = ": two keys of one person count once" if good > len(persons) else ""
+        found.append(f"{len(persons)} of {deployment.approvals_needed} persons approve{also}")
     return found
 
 

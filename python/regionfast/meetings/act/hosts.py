@@ -35,20 +35,16 @@ def running(rows: Sequence[Target], look: Look, *, late: Collection[str], planne
     """
     leaving = {row.removal.connection for row in rows}.union(late)
     hosts = [row for row in rows if look.present[row.removal.connection].is_host]
-    stays = [one for connection, one in look.present.items() if connection not in leaving]
-    if not hosts or any(one.is_host for one in stays):
+    stays = {name: one for name, one in look.present.items() if name not in leaving and name not in look.doubtful}
+    if not hosts or any(one.is_host for one in stays.values()):
         return Running(None, ())
-    able = [
-        one
-        for connection, one in look.present.items()
-        if connection not in leaving and connection not in planned and connection not in look.doubtful and one.may_host
-    ]
+    able = [one for name, one in stays.items() if name not in planned and one.may_host]
     return Running(hosts[-1], tuple(able[:CANDIDATES]))
 
 
 def kept(rows: Sequence[Target], look: Look, *, late: Collection[str]) -> Target | None:
     """The row that may not leave because nobody would be there without it; `None` where others stay."""
-    leaving = {row.removal.connection for row in rows}.union(late)
+    leaving = {row.removal.connection for row in rows}.union(late, look.doubtful)
     if not rows or any(connection not in leaving for connection in look.present):
         return None
     hosts = [row for row in rows if look.present[row.removal.connection].is_host]

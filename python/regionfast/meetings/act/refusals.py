@@ -38,7 +38,7 @@ def refusals(
         now: The time.
     """
     author = plan.entry.author if isinstance(plan.entry, Order) else None
-    found = stands_against(
+    against = stands_against(
         approvals,
         plan=plan.hash if saved is None else saved.hash,
         seal=None if saved is None else saved.seal,
@@ -46,6 +46,12 @@ def refusals(
         deployment=deployment,
         now=now,
     )
+    return against + objections(plan, deployment, saved=saved, now=now)
+
+
+def objections(plan: Plan, deployment: Deployment, *, saved: SavedPlan | None = None, now: datetime) -> list[str]:
+    """What stands against a plan whoever approves it: what its author can know before others are asked to."""
+    found = []
     if plan.policy.deployment != deployment:
         found.append("the policy was not read with this deployment: its issuers are unchecked")
     inert = why_inert(plan.entry, now)
@@ -59,7 +65,8 @@ def refusals(
 
 def _against_table(table: Table, deployment: Deployment, now: datetime) -> list[str]:
     """A table that is no evidence to act on."""
-    if table.base.info.digest == _bundled_digest():
+    # Not by digest: with other zones of wrapped IPv4, or of another release, it is another table of the same data.
+    if table.info.attribution == _bundled_attribution():
         return ["the bundled table is for a start, not for acting on: open a database that you keep current"]
     built_at, most = table.info.built_at, deployment.limits.max_table_age
     if built_at is None:
@@ -113,5 +120,6 @@ def beyond_share(meetings: int, share: float) -> str:
 
 
 @cache
-def _bundled_digest() -> str:
-    return tables.open().info.digest
+def _bundled_attribution() -> str:
+    """Which is settled when a table is compiled, so it stays whatever it is opened with."""
+    return tables.open().info.attribution

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -51,18 +51,23 @@ class Target:
         return participant == self.removal.participant and _packed(present.addresses) == _packed(self.removal.addresses)
 
 
-def targets_of(plan: Plan, keys: KeyStore, approved: str, contact: str) -> list[Target]:
-    """All rows of a plan, in their order. The roster has ids of connections.
+def targets_of(
+    plan: Plan, keys: KeyStore, approved: str, contact: str, *, scopes: Collection[str] | None = None
+) -> list[Target]:
+    """The rows of a plan, in their order. The roster has ids of connections.
 
     Args:
         plan: The plan.
         keys: Where the keys of its meetings are, or will be.
         approved: The hash that was approved: the plan's own, or that of the saved plan that it stands for.
         contact: What notices say of who acts.
+        scopes: Only rows of these, where it is given: keys are made for no other meeting, and asked of none.
     """
     found = []
     roster = plan.roster
     for number, row in enumerate(plan.rows):
+        if scopes is not None and keys.scope(plan.by, row.meeting) not in scopes:
+            continue
         receipt = receipt_of(roster, row.index, keys, plan.by, approved)
         assert row.connection is not None  # refused before
         removal = Removal(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from regionfast._lib import __version__
 from regionfast.errors import AuditError
+from regionfast.meetings.audit.plainfile import open_file
 from regionfast.meetings.audit.record import (
     LONGEST,
     SUFFIX,
@@ -94,8 +95,7 @@ class Chain:
         except OSError as error:
             raise AuditError(f"cannot open {path}: {error.strerror}") from None
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            chain = cls(path, lock, FileIO(descriptor, "r+b"), clock)
+            chain = cls(path, lock, open_file(path, os.O_RDWR | os.O_CREAT), clock)
         except BaseException as error:
             lock.release()
             if isinstance(error, OSError):

@@ -15,14 +15,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import FileIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from regionfast.errors import AuditError, DocumentError
 from regionfast.meetings.audit.examine import ChainState, Findings, examine
-from regionfast.meetings.audit.record import CHECKPOINTS, LONGEST, WRITER, chain_paths, lines
+from regionfast.meetings.audit.plainfile import open_file
+from regionfast.meetings.audit.record import CHECKPOINTS, LONGEST, WRITER, chain_paths, is_there, lines
 from regionfast.meetings.audit.signing import missing, verify_signature
 from regionfast.meetings.audit.sync import sync_names
 from regionfast.pseudonym import canonical
@@ -151,7 +151,7 @@ def sign_checkpoint(directory: str | PathLike[str], key: Ed25519PrivateKey, *, a
     except ImportError:
         raise missing("filelock") from None
     directory = Path(directory)
-    if not directory.is_dir():  # which the lock would make
+    if not is_there(directory):  # which the lock would make
         raise AuditError(f"there is no directory {directory}")
     path = directory / CHECKPOINTS
     try:
@@ -219,21 +219,20 @@ def _sync_chains(directory: Path) -> None:
     """Have on disk what was read: a record that a crash takes away again would look like one that was cut off."""
     if os.name == "posix":
         for path in chain_paths(directory):
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 os.fsync(file.fileno())
 
 
 def _append(path: Path, size: int, line: bytes) -> None:
     """Write a line behind the whole ones, over what a crash left of another."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-    with FileIO(descriptor, "r+b") as file:
+    with open_file(path, os.O_RDWR | os.O_CREAT) as file:
         try:
             file.truncate(size)
             file.seek(size)
             left = memoryview(line)
             while left:
                 left = left[file.write(left) :]
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         except BaseException:
             file.truncate(size)
             raise

@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import NamedTuple
 
 from regionfast.errors import AuditError
 from regionfast.meetings.audit.chain import Chain
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.audit.outstanding import Removed, check_key
-from regionfast.meetings.audit.record import records
+from regionfast.meetings.audit.record import ACTING, is_there, records
 from regionfast.names import plain
-
-_WRITER: Final = "act"
-"""The chain of whoever acts: while it is held nobody acts, and no row is begun under a key that is being destroyed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +26,9 @@ class Erased:
     """Pseudonyms of its meetings whose keys were destroyed now, sorted; none where there was nothing to destroy."""
     outstanding: int
     """Connections that were still outstanding and that nobody can let in again now; 0 unless it was forced."""
+    unnamed: int
+    """Keys that are left and that no record names, of any order: those of plans that were saved and not applied. Of
+    which order they are, nobody can say without naming the meeting."""
 
 
 def erase(
@@ -45,11 +45,14 @@ def erase(
     The record is written first: after a crash in between, erasing again destroys what is left. What is destroyed
     already is left out, so a second time does nothing. The chains stay and verify as before.
 
+    Saving a plan makes the keys of its meetings, and where it is never applied no record names them. They open nothing
+    but the saved plan, and go when their meeting is named.
+
     Args:
         directory: The audit directory.
         keys: Its keys, or their directory.
         by: Id of the order or rule. It need not be in any policy any more.
-        meeting: Only the key of this one.
+        meeting: Only the key of this one, also where no record names it.
         reason: Why, for the record; it must name nobody.
         force: Destroy also while somebody is kept out, who then cannot be let in by the audit alone; and mark as
             destroyed what was lost.
@@ -66,26 +69,40 @@ def erase(
         raise ValueError("`reason` is empty: say why the keys are destroyed")
     store = keys if isinstance(keys, KeyStore) else KeyStore(keys)
     directory = Path(directory)
-    if not directory.is_dir():
+    if not is_there(directory):
         raise AuditError(f"there is no directory {directory}")
     # A chain is opened, which may begin one, only where there is something to record.
-    all_scopes, scopes, _ = _scopes(directory, store, by, meeting)
-    if not scopes:
-        _destroy(store, all_scopes)
-        return Erased(by=by, scopes=(), outstanding=0)
-    with Chain.open(directory, _WRITER) as chain:
-        all_scopes, scopes, outstanding = _scopes(directory, store, by, meeting)
-        if outstanding and not force:
+    meant = _meant(directory, store, by, meeting)
+    if not meant.living:
+        _destroy(store, meant.scopes)
+        return Erased(by=by, scopes=(), outstanding=0, unnamed=meant.unnamed)
+    # While the chain of acting is held nobody acts, and no row is begun under a key that is being destroyed.
+    with Chain.open(directory, ACTING) as chain:
+        meant = _meant(directory, store, by, meeting)
+        if meant.outstanding and not force:
             raise AuditError(
-                f"{outstanding:,} connections that `{by}` removed are not let in again, and nobody could do it without "
-                "the keys: undo it first, or force it"
+                f"{meant.outstanding:,} connections that `{by}` removed are not let in again, and nobody could do it "
+                "without the keys: undo it first, or force it"
             )
-        for scope in () if force else scopes:
+        for scope in () if force else meant.living:
             check_key(store, scope)
-        if scopes:
-            chain.append([{"kind": "destroyed", "by": by, "scopes": list(scopes), "reason": reason.strip()}])
-        _destroy(store, all_scopes)
-    return Erased(by=by, scopes=scopes, outstanding=outstanding)
+        if meant.living:
+            chain.append([{"kind": "destroyed", "by": by, "scopes": list(meant.living), "reason": reason.strip()}])
+        _destroy(store, meant.scopes)
+    return Erased(by=by, scopes=meant.living, outstanding=meant.outstanding, unnamed=meant.unnamed)
+
+
+class _Meant(NamedTuple):
+    """What is to be erased."""
+
+    scopes: list[str]
+    """All that are meant."""
+    living: tuple[str, ...]
+    """Those whose keys are not destroyed."""
+    outstanding: int
+    """How many connections these leave kept out."""
+    unnamed: int
+    """How many other keys there are that no record names."""
 
 
 def _destroy(keys: KeyStore, scopes: Iterable[str]) -> None:
@@ -94,20 +111,29 @@ def _destroy(keys: KeyStore, scopes: Iterable[str]) -> None:
         keys.destroy(scope)
 
 
-def _scopes(directory: Path, keys: KeyStore, by: str, meeting: str | None) -> tuple[list[str], tuple[str, ...], int]:
-    """All scopes that are meant, those whose keys are not destroyed, and how many connections these leave kept out."""
+def _meant(directory: Path, keys: KeyStore, by: str, meeting: str | None) -> _Meant:
     removed = Removed()
-    found = set()
+    found, others = set(), {""}
     for record in records(directory):
         if record.text("by") == by:
             removed.take(record)
             found.add(record.text("scope"))
+        else:
+            others.add(record.text("scope"))
     found.discard("")
     lost = [scope for scope in found if keys.existing(scope) is None and not keys.is_destroyed(scope)]
     if lost and len(lost) == len(found):
         # Marks of destroyed keys in a wrong directory would make believe that the right ones are gone.
         check_key(keys, lost[0])
-    if found and meeting is not None:
-        found &= {keys.scope(by, plain(meeting))}
+    there = keys.scopes()
+    unnamed = there - found - others
+    if meeting is not None:
+        # Where there are no keys at all, asking for the scope would make one.
+        found = (found | there) & ({keys.scope(by, plain(meeting))} if there else set())
     living = {scope for scope in found if not keys.is_destroyed(scope)}
-    return sorted(found), tuple(sorted(living)), sum(scope in living for scope, _ in removed.rows)
+    return _Meant(
+        scopes=sorted(found),
+        living=tuple(sorted(living)),
+        outstanding=sum(scope in living for scope, _ in removed.rows),
+        unnamed=sum(not keys.is_destroyed(scope) for scope in unnamed - found),
+    )

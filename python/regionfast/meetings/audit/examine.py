@@ -75,6 +75,9 @@ class ChainState:
     first: datetime | None
     """When the first record was written, by the clock of its writer; `None` without any."""
     last: datetime | None
+    """When the last one was."""
+    backwards: int
+    """How often a record is older than the one before it: the clock of its writer was put back, or was false."""
     head: str | None
     """Hash of the last record; `None` without any."""
     torn_bytes: int
@@ -149,6 +152,7 @@ def examine(path: Path, wanted: Container[int], findings: Findings) -> ChainStat
         records=count,
         first=first,
         last=members.at,
+        backwards=members.backwards,
         head=previous if count else None,
         torn_bytes=torn,
         kinds=dict(kinds),
@@ -182,6 +186,8 @@ class _Members:
     def __init__(self) -> None:
         self.at: datetime | None = None
         """When the line that was read last was written."""
+        self.backwards = 0
+        """How often that was before the line before it."""
         self._at = b""
         self._kind = ""
         self._pattern: re.Pattern[bytes] | None = None
@@ -198,16 +204,19 @@ class _Members:
             return self._parsed(whole)
         number, at = found.groups()
         if at != self._at:  # records of one group have one time
-            self.at = moment(at.decode("ascii"))
-            self._at = at
+            self._take(at)
         return int(number), self._kind
+
+    def _take(self, written: bytes) -> None:
+        at = moment(written.decode("ascii"))
+        self.backwards += self.at is not None and at < self.at
+        self.at, self._at = at, written
 
     def _parsed(self, whole: bytes) -> tuple[int, str]:
         found = parse(whole[:-1])
-        number, kind, at = found["n"], str(found["kind"]), str(found["at"])
+        number, kind = found["n"], str(found["kind"])
         assert isinstance(number, int)  # by `parse`
-        self.at = moment(at)
-        self._at = at.encode("ascii")
+        self._take(str(found["at"]).encode("ascii"))
         names = tuple(found)[4:]
         pattern = self._patterns.get((kind, *names))
         is_ours = kind in KINDS and len(names) <= _MOST_NAMES and all(map(_NAME.fullmatch, names))

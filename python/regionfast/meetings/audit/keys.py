@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from regionfast.errors import AuditError
+from regionfast.meetings.audit.plainfile import open_file
 from regionfast.meetings.audit.signing import missing
 from regionfast.meetings.audit.sync import sync_names
 from regionfast.pseudonym import KEY_BYTES, PSEUDONYM_DIGITS, canonical, derive, new_key, pseudonym
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _NONCE_BYTES: Final = 12
 """Of ChaCha20-Poly1305 (RFC 8439)."""
+_BLOCK: Final = 512
+"""Bytes of which sealed texts are multiples. Nearly all intents have less."""
 _SCOPE: Final = re.compile(rf"[0-9a-f]{{{PSEUDONYM_DIGITS}}}", re.ASCII)
 
 
@@ -43,11 +46,11 @@ class KeyStore:
         """The pseudonym of an order or rule and a meeting, by the index key: what the key of both is called.
 
         Raises:
-            AuditError: The index key cannot be read or made.
+            AuditError: The index key cannot be read or made, or is missing where there are other keys.
         """
         found = self._scopes.get((by, meeting))
         if found is None:
-            found = self._scopes[by, meeting] = pseudonym(self._made("index"), "scope", by, meeting)
+            found = self._scopes[by, meeting] = pseudonym(self._index(), "scope", by, meeting)
         return found
 
     def key(self, scope: str) -> bytes:
@@ -56,13 +59,35 @@ class KeyStore:
         Raises:
             AuditError: It was destroyed, or cannot be read or made.
         """
-        found = None if self.is_destroyed(scope) else self._made(scope)
-        # Asked again: another process may have destroyed it while it was made here, and not seen it.
-        if found is None or self.is_destroyed(scope):
+        is_destroyed = self.is_destroyed(scope)
+        if not is_destroyed:
+            with self._lock:
+                found = self._keys.get(scope)
             if found is not None:
-                self.destroy(scope)
-            raise AuditError(f"the key of scope {scope} was destroyed: nothing more can be recorded under it")
-        return found
+                return found
+            found = self._made(scope)
+            # Asked again: another process may have destroyed it while it was made here, and not seen it.
+            if not self.is_destroyed(scope):
+                return found
+            self.destroy(scope)
+        raise AuditError(f"the key of scope {scope} was destroyed: nothing more can be recorded under it")
+
+    def scopes(self) -> set[str]:
+        """The scopes that there are keys of, and those whose keys were destroyed.
+
+        Raises:
+            AuditError: The directory cannot be read.
+        """
+        try:
+            return {
+                path.stem
+                for path in self._directory.iterdir()
+                if path.suffix in {".key", ".destroyed"} and _SCOPE.fullmatch(path.stem)
+            }
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise AuditError(f"cannot read {self._directory}: {error.strerror}") from None
 
     def existing(self, scope: str) -> bytes | None:
         """The key of a scope; `None` where it was destroyed or never made.
@@ -70,11 +95,26 @@ class KeyStore:
         Raises:
             AuditError: It cannot be read.
         """
-        return None if self.is_destroyed(scope) else self._read(scope)
+        if self.is_destroyed(scope):
+            return None
+        with self._lock:
+            found = self._keys.get(scope)
+        if found is None:
+            found = self._read(scope)
+            if found is not None and self.is_destroyed(scope):  # overwritten while it was read
+                return None
+        return found
 
     def is_destroyed(self, scope: str) -> bool:
-        """Whether the key of a scope was destroyed. Asks the disk each time: another process may have done it."""
-        found = self._tombstone(scope).exists()
+        """Whether the key of a scope was destroyed. Asks the disk each time: another process may have done it.
+
+        Raises:
+            AuditError: That cannot be seen.
+        """
+        try:
+            found = self._tombstone(scope).exists()
+        except OSError as error:
+            raise AuditError(f"cannot read {self._directory}: {error.strerror}") from None
         if found:
             self._forget(scope)
         return found
@@ -109,6 +149,9 @@ class KeyStore:
     def seal(self, scope: str, plan: str, connection: str, what: str, value: Mapping[str, object]) -> str:
         """Encrypt a value for the record of a row: base64 of nonce and ChaCha20-Poly1305 (RFC 8439) of its JSON.
 
+        Blanks are put behind the JSON, up to a multiple of 512 bytes: how long somebody's name is would be a mark by
+        which records of two meetings are joined, also when the keys are gone.
+
         Args:
             scope: Whose key seals.
             plan: Hash of the plan.
@@ -117,7 +160,9 @@ class KeyStore:
             value: What is sealed.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher(self.key(scope)).encrypt(nonce, canonical(value), _bound(plan, connection, what))
+        text = canonical(value)
+        text += b" " * (-len(text) % _BLOCK)
+        sealed = self._cipher(self.key(scope)).encrypt(nonce, text, _bound(plan, connection, what))
         return base64.b64encode(nonce + sealed).decode("ascii")
 
     def open(self, scope: str, plan: str, connection: str, what: str, sealed: str) -> dict[str, object] | None:
@@ -151,6 +196,21 @@ class KeyStore:
             raise missing() from None
         return ChaCha20Poly1305(derive(key, "seal"))
 
+    def _index(self) -> bytes:
+        """The index key, which is made before any other one and never again.
+
+        By another one all orders and meetings would be new, and those whose keys were destroyed could be acted on.
+        """
+        found = self._read("index")
+        # Read again: whoever made the others since then made it before them.
+        if found is None and self.scopes():
+            found = self._read("index")
+            if found is None:
+                raise AuditError(
+                    f"{self._path('index')} is missing, and other keys are there: restore it from a copy of the keys"
+                )
+        return self._made("index") if found is None else found
+
     def _made(self, name: str) -> bytes:
         found = self._read(name)
         if found is not None:
@@ -171,13 +231,15 @@ class KeyStore:
         if found is not None:
             return found
         try:
-            found = self._path(name).read_bytes()
+            with open_file(self._path(name)) as file:
+                size = os.fstat(file.fileno()).st_size
+                found = file.read(KEY_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise AuditError(f"cannot read a key in {self._directory}: {error.strerror}") from None
-        if len(found) != KEY_BYTES:
-            raise AuditError(f"{self._path(name)} is no key: it has {len(found)} bytes, not {KEY_BYTES}")
+        if not size == len(found) == KEY_BYTES:
+            raise AuditError(f"{self._path(name)} is no key: it has {size} bytes, not {KEY_BYTES}")
         with self._lock:
             self._keys[name] = found
         return found

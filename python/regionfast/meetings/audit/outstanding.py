@@ -9,7 +9,7 @@ from typing import Final
 
 from regionfast.errors import AuditError
 from regionfast.meetings.audit.keys import KeyStore
-from regionfast.meetings.audit.record import Record, records
+from regionfast.meetings.audit.record import ACTING, Record, records
 
 _DONE: Final = ("eject", "hold")
 _UNDONE: Final = ("admit", "clear")
@@ -114,7 +114,9 @@ class Removed:
         return self._rows
 
     def take(self, record: Record) -> None:
-        """Take the next record, of any kind."""
+        """Take the next record, of any kind and chain."""
+        if record.writer != ACTING:
+            return
         if record.kind == "plan":
             self._begun[record.text("plan")] = record.n
         elif record.kind == "intent" and record.text("effect") in _DONE:

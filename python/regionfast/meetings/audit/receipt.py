@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn, Self
 
 from regionfast.errors import DocumentError
-from regionfast.meetings.audit.record import Record, records
+from regionfast.meetings.audit.record import ACTING, Record, records
 from regionfast.pseudonym import KEY_BYTES, commit, derive, pseudonym
 
 _VERSION: Final = 1
@@ -206,6 +206,8 @@ def open_receipt(directory: str | PathLike[str], receipt: Receipt) -> OpenedRow:
     opened = None
     plans: list[Record] = []  # more than one where it was resumed, and then perhaps approved by others
     for record in records(Path(directory)):
+        if record.writer != ACTING and record.kind != "join":
+            continue
         if record.kind == "plan" and record.text("plan") == receipt.plan:
             plans.append(record)
         elif record.text("connection") != receipt.connection or record.text("scope") != receipt.scope:

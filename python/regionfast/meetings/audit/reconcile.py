@@ -11,7 +11,7 @@ from typing import Final
 
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.audit.outstanding import check_key
-from regionfast.meetings.audit.record import Record, records
+from regionfast.meetings.audit.record import ACTING, Record, records
 from regionfast.meetings.audit.serverlog import EFFECT_OF, Event, ServerLog
 from regionfast.pseudonym import pseudonym
 
@@ -90,7 +90,7 @@ def reconcile(
     if tolerance < timedelta(0):
         raise ValueError("`tolerance` is below zero")
     asked = _Asked(keys if isinstance(keys, KeyStore) else KeyStore(keys), tolerance)
-    for record in records(directory):
+    for record in records(directory, ACTING):
         asked.take(record)
     asked.finish()
     lines = ServerLog(log)
@@ -178,13 +178,15 @@ class _Asked:
                     row.windows[-1] = row.windows[-1][0], self._last[plan]
                 if row.outcome in {"", "retry"}:
                     row.windows.append((record.at, record.at))
+                    row.outcome = ""
         elif record.kind in {"intent", "result"} and record.text("effect") in EFFECT_OF.values():
             name = record.text("scope"), record.text("connection")
             if record.kind == "intent":
                 self._intended(plan, name, record)
             else:
                 self._settled(plan, name, record)
-        self._last[plan] = record.at
+        if record.kind != "refused":  # by which nothing was asked for
+            self._last[plan] = record.at
 
     def _intended(self, plan: str, name: tuple[str, str], record: Record) -> None:
         row = _Row(record.text("effect"), [(record.at, record.at)])
@@ -262,27 +264,29 @@ class _Erased:
     def __init__(self, tolerance: timedelta) -> None:
         self.rows: list[_Row] = []
         self._tolerance = tolerance
-        self._left: int | None = None
+        self._left: list[int] = []
+        """How many events the rows of each window can still explain."""
         self._starts: list[datetime] = []
         self._ends: list[datetime] = []
 
     def may_explain(self, at: datetime) -> bool:
         """Whether a row that is not used up was asked for at that time; it is used up then."""
-        if self._left is None:
-            self._left = sum(row.left for row in self.rows)
-            self._join(sorted(window for row in self.rows for window in row.windows))
+        if not self._left:
+            self._join(sorted((*window, row.left) for row in self.rows for window in row.windows))
         place = bisect_right(self._starts, at) - 1
-        if self._left and place >= 0 and at <= self._ends[place]:
-            self._left -= 1
+        if place >= 0 and at <= self._ends[place] and self._left[place]:
+            self._left[place] -= 1
             return True
         return False
 
-    def _join(self, windows: Iterable[tuple[datetime, datetime]]) -> None:
+    def _join(self, windows: Iterable[tuple[datetime, datetime, int]]) -> None:
         """Join windows that overlap, so that one is found by bisection."""
-        for first, last in windows:
+        for first, last, left in windows:
             begin, end = first - self._tolerance, last + self._tolerance
             if self._ends and begin <= self._ends[-1]:
                 self._ends[-1] = max(self._ends[-1], end)
+                self._left[-1] += left
             else:
                 self._starts.append(begin)
                 self._ends.append(end)
+                self._left.append(left)

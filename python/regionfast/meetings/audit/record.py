@@ -13,14 +13,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 from typing import Final, NoReturn
 
 from regionfast.errors import AuditError
+from regionfast.meetings.audit.plainfile import open_file
 
 WRITER: Final = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 SUFFIX: Final = ".jsonl"
+ACTING: Final = "act"
+"""Whose chain tells of plans, rows and undoings. In the chains of others, which other users may write, they count for
+nothing: else such a one could have people forgotten who are still kept out."""
 CHECKPOINTS: Final = "checkpoints.jsonl"
 """The one file of the directory that has the suffix and is no chain."""
 LONGEST: Final = 1 << 20
@@ -72,14 +77,35 @@ def beginning(writer: str) -> str:
     return hashlib.sha256(f"regionfast chain 1 {writer}".encode("ascii")).hexdigest()
 
 
+def is_there(directory: Path) -> bool:
+    """Whether there is such a directory.
+
+    Raises:
+        AuditError: That cannot be seen.
+    """
+    try:
+        return directory.is_dir()
+    except OSError as error:
+        raise AuditError(f"cannot read the audit directory {directory}: {error.strerror}") from None
+
+
 def chain_paths(directory: Path) -> list[Path]:
     """The files of a directory that are called as chains are, by name; none where there is no such directory yet.
 
     Raises:
         AuditError: The directory cannot be read.
     """
+    return sorted(path for path in files(directory) if path.suffix == SUFFIX and path.name != CHECKPOINTS)
+
+
+def files(directory: Path) -> list[Path]:
+    """All that is in a directory, in no order; nothing where there is no such directory yet.
+
+    Raises:
+        AuditError: The directory cannot be read.
+    """
     try:
-        return sorted(path for path in directory.iterdir() if path.suffix == SUFFIX and path.name != CHECKPOINTS)
+        return list(directory.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -179,9 +205,12 @@ def lines(path: Path) -> Iterator[bytes]:
     """The lines of a chain with their ends, which the last one lacks where it is unfinished.
 
     Of a line that is too long for a record its first `LONGEST` + 1 bytes are given, so memory stays bounded.
+
+    Raises:
+        AuditError: It cannot be read, or is no file.
     """
     try:
-        with path.open("rb") as file:
+        with BufferedReader(open_file(path)) as file:
             while line := file.readline(LONGEST + 1):
                 yield line
                 while len(line) > LONGEST and not line.endswith(b"\n"):

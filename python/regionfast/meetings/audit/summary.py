@@ -7,22 +7,25 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from regionfast.meetings.audit.outstanding import Removed
-from regionfast.meetings.audit.record import Record, records
+from regionfast.meetings.audit.record import ACTING, Record, records
 from regionfast.meetings.census import FEWEST, OTHER, folded
 
+_AFTER: Final = ("admitted", "cleared", "outstanding")
 _GROUPS: Final = (
     ("ejected", "held", "already_gone", "retry", "unsettled"),
     ("stale", "would_end_meeting", "failed"),
     ("denied_at_door", "held_at_door"),
-    ("admitted", "cleared", "outstanding"),
+    _AFTER,
+    ("handovers",),
 )
 """Counts of people that are shares of one number: a small one is folded together with others of its group.
 
-The first and the last are shares of the same number, of who was or may have been removed. So those who stayed are apart
-from the first: else the last would tell how many of what is folded were removed, and that may be few.
+The first and `_AFTER` are shares of the same number, of who was or may have been removed. So those who stayed are apart
+from the first: else the other would tell how many of what is folded were removed, and that may be few. And all of
+`_AFTER` is folded where anything of the two is.
 """
 
 
@@ -43,16 +46,20 @@ class SummaryRow:
     approvers: tuple[str, ...]
     """Ids of who approved, sorted."""
     ejected: int | None
-    """Rows of plans by what came of them last: ejected, held, or not, for one of the following reasons."""
+    """Rows of plans by what came of them last: ejected, held, or not, for one of the following reasons.
+
+    Who was asked for and then was gone counts as ejected or held, though no answer said so: rather one too many, who
+    left by himself in that moment, than some too few."""
     held: int | None
     already_gone: int | None
+    """Gone before they were asked for."""
     stale: int | None
     would_end_meeting: int | None
     retry: int | None
     failed: int | None
     unsettled: int | None
     """Rows that were about to be asked for, without a record of what came of it: a crash, or a plan that is running."""
-    handovers: int
+    handovers: int | None
     """Hosts that were made before another one left."""
     denied_at_door: int | None
     """Joins that were denied."""
@@ -126,7 +133,7 @@ def summary(directory: str | PathLike[str], *, since: datetime | None = None, un
     counts: dict[str, _Counts] = {}
     removed = Removed()
     for record in records(Path(directory)):
-        by = record.text("by")
+        by = record.text("by") if record.writer == ACTING or record.kind == "join" else ""
         if not by or (until is not None and record.at >= until):
             continue
         removed.take(record)
@@ -140,6 +147,22 @@ def summary(directory: str | PathLike[str], *, since: datetime | None = None, un
     )
 
 
+class _Row(NamedTuple):
+    """What came of a row so far; a later result takes the place of an earlier one."""
+
+    effect: str
+    outcome: str
+    """Empty before the first result."""
+    was_asked: bool = False
+    """Whether there was an intent, so that the control may have been asked."""
+
+
+def _counted(row: _Row) -> tuple[str, str]:
+    """As what a row counts."""
+    is_done = row.outcome == "already-gone" and row.was_asked and row.effect in {"eject", "hold"}
+    return row.effect, "done" if is_done else row.outcome
+
+
 class _Counts:
     """What is counted of one order or rule."""
 
@@ -150,20 +173,22 @@ class _Counts:
         self._approvals: set[tuple[str, str]] = set()
         self._kinds: Counter[str] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._open: dict[str, dict[str, tuple[str, str]]] = {}
-        """By plan and connection: effect and outcome so far, which is empty before the first result. Later results
-        of the same row take the place of earlier ones, until the plan is finished."""
+        self._open: dict[str, dict[str, _Row]] = {}
+        """By plan and connection, until the plan is finished."""
 
     def take(self, record: Record) -> None:
         """Take the next record of it."""
         self._first, self._last = min(self._first, record.at), max(self._last, record.at)
         plan, outcome = record.text("plan"), record.text("outcome")
         if record.kind == "intent":
-            self._open.setdefault(plan, {}).setdefault(record.text("connection"), (record.text("effect"), ""))
+            row = self._open.setdefault(plan, {}).get(record.text("connection"), _Row("", ""))
+            self._open[plan][record.text("connection")] = _Row(record.text("effect"), row.outcome, was_asked=True)
         elif record.kind == "result":
-            self._open.setdefault(plan, {})[record.text("connection")] = (record.text("effect"), outcome)
+            rows = self._open.setdefault(plan, {})
+            row = rows.get(record.text("connection"), _Row("", ""))
+            rows[record.text("connection")] = _Row(record.text("effect"), outcome, was_asked=row.was_asked)
         elif record.kind == "finished":
-            self._outcomes.update(self._open.pop(plan, {}).values())
+            self._outcomes.update(map(_counted, self._open.pop(plan, {}).values()))
         elif record.kind in {"plan", "undo"}:
             (self._plans if record.kind == "plan" else self._undoings).add(plan)
             approvals = record.fields.get("approvals")
@@ -174,14 +199,14 @@ class _Counts:
             self._kinds["handover"] += outcome == "done"
         elif record.kind == "join":
             self._kinds[record.text("effect")] += 1
-        else:
-            self._kinds[record.kind] += 1
+        elif record.kind == "refused":
+            self._kinds["refused"] += 1
 
     def row(self, by: str, *, outstanding: int) -> SummaryRow:
         """The numbers."""
         outcomes = self._outcomes.copy()
         for rows in self._open.values():
-            outcomes.update(rows.values())
+            outcomes.update(map(_counted, rows.values()))
         of = Counter[str]()
         for (effect, outcome), count in outcomes.items():
             if effect in {"eject", "hold"}:
@@ -221,7 +246,10 @@ def _fold(row: SummaryRow) -> SummaryRow:
         shown = folded(cells, exact=False)
         counts |= {name: shown.get(name) for name in cells}
         others.append(shown.get(OTHER, 0))
-    rows_of_plans, *_ = others
+    rows_of_plans = others[0]
+    if rows_of_plans or others[_GROUPS.index(_AFTER)]:
+        # Of each who was ejected something is cleared or outstanding: what is shown of both is subtracted.
+        counts |= {name: None for name in _AFTER if getattr(row, name)}
     return replace(row, **counts, folded=rows_of_plans if rows_of_plans >= FEWEST else None)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from regionfast.errors import AuditError, DocumentError
 from regionfast.meetings.audit.checkpoint import Checkpoint, examine_all, read_checkpoints
 from regionfast.meetings.audit.examine import ChainState, Finding, Findings
-from regionfast.meetings.audit.record import CHECKPOINTS
+from regionfast.meetings.audit.record import CHECKPOINTS, files, is_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,11 @@ class Verification:
                 found.append(
                     f"{chain.writer}: {chain.torn_bytes:,} bytes of an unfinished record, as a crash leaves it"
                 )
+            if chain.backwards:
+                found.append(
+                    f"{chain.writer}: the times go back {chain.backwards:,} time{'s' * (chain.backwards != 1)}: the "
+                    "clock was put back, or was false"
+                )
             if chain.unknown_kinds:
                 kinds = ", ".join(f"`{kind}`" for kind in chain.unknown_kinds)
                 found.append(f"{chain.writer}: kinds that this release does not know: {kinds}")
@@ -83,6 +88,9 @@ def verify(
     chain was cut at a line's end or written anew as a whole is found against checkpoints only: those of the directory,
     and the given ones. An unfinished last line is what a crash leaves, and no problem. Keys are not needed.
 
+    What somebody who may write the directory adds at the end, or as a chain of its own, follows like all that is
+    written; that those approved who are said to have, the signatures in records of kind `plan` show (`docs/formats`).
+
     Args:
         directory: The audit directory. Its chains may be open for writing.
         checkpoint: A file of one checkpoint or more that was kept elsewhere.
@@ -96,11 +104,11 @@ def verify(
         ImportError: `cryptography` is not installed, and there is a signature to verify.
     """
     directory = Path(directory)
-    if not directory.is_dir():
+    if not is_there(directory):
         raise AuditError(f"there is no directory {directory}")
     findings = Findings()
     own = directory / CHECKPOINTS
-    beside = _read(own, findings, checkpoint_key, is_whole=True) if own.exists() else ()
+    beside = _read(own, findings, checkpoint_key, is_whole=True) if own in set(files(directory)) else ()
     given = () if checkpoint is None else _read(Path(checkpoint), findings, checkpoint_key, is_whole=False)
     states = examine_all(directory, (*beside, *given), findings)
     used = given or beside
@@ -114,7 +122,7 @@ def verify(
             path=own if checkpoint is None or not given else Path(checkpoint),
             at=used[-1].at,
             is_signature_verified=checkpoint_key is not None,
-            is_beside=not given,
+            is_beside=checkpoint is None or not given or Path(checkpoint).resolve().parent == directory.resolve(),
         ),
     )
 

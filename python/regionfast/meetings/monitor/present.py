@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
+from itertools import chain
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -36,6 +36,47 @@ _Column = TypeVar("_Column", bound=np.generic)
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
+class _Later(TextColumn):
+    """A column whose texts are numbered when they are first asked for.
+
+    Most plans are asked who is in them by those only who act on them, and to compare all texts of the meetings takes
+    longer than to decide about everybody in them.
+    """
+
+    __slots__ = ("_column", "_texts")
+    _column: TextColumn | None
+    _texts: npt.NDArray[np.object_]
+
+    def __init__(self, texts: npt.NDArray[np.object_]) -> None:
+        object.__setattr__(self, "_texts", texts)
+        object.__setattr__(self, "_column", None)
+        object.__setattr__(self, "_index", None)
+        object.__setattr__(self, "_ranks", None)
+
+    @property
+    def codes(self) -> npt.NDArray[np.uint32]:
+        return self._numbered.codes
+
+    @property
+    def values(self) -> tuple[str | None, ...]:
+        return self._numbered.values
+
+    @property
+    def null_code(self) -> int | None:
+        return self._numbered.null_code
+
+    @property
+    def _numbered(self) -> TextColumn:
+        column = self._column
+        if column is None:
+            column = distinct(self._texts.tolist(), len(self._texts))
+            object.__setattr__(self, "_column", column)
+        return column
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
 class Meeting:
     """A meeting in which somebody is present."""
 
@@ -57,9 +98,9 @@ class Present:
         self._numbers = _Numbers()
         self._meeting = np.full(_LEAST, _NOBODY, np.uint32)
         self._first = np.full(_LEAST, _END, np.int64)
-        self._connections: list[str | None] = [None] * _LEAST
-        self._participants: list[str | None] = [None] * _LEAST
-        self._roles: list[str | None] = [None] * _LEAST
+        self._connections = np.full(_LEAST, None, np.object_)
+        self._participants = np.full(_LEAST, None, np.object_)
+        self._roles = np.full(_LEAST, None, np.object_)
         self._addresses = _Addresses()
         self._meetings: dict[str, Meeting] = {}
         self._by_code: list[Meeting | None] = []
@@ -115,24 +156,20 @@ class Present:
             self._grow(self._numbers.end)
         numbers = rows.tolist()
         assert roster.connections is not None  # the monitor refuses a roster without ids
-        connections = list(roster.connections[chosen])
+        connections = roster.connections[chosen].to_numpy()
         codes = roster.meetings.codes[chosen]
         meetings: dict[int, Meeting] = {}
         for code in _marked(codes.astype(np.int64), len(roster.meetings.values)).tolist():
             name, account, series = meeting_of(roster, code)
             meetings[code] = self._meetings.get(name) or self._open(name, account, series)
-        for code, connection, row in zip(codes.tolist(), connections, numbers, strict=True):
-            assert connection is not None
+        for code, connection, row in zip(codes.tolist(), connections.tolist(), numbers, strict=True):
             meetings[code].rows[connection] = row
         new_codes = np.zeros(len(roster.meetings.values), np.uint32)
         new_codes[list(meetings)] = [there.code for there in meetings.values()]
         self._meeting[rows] = new_codes[codes]
-        roles: Iterable[str | None] = repeat(None) if roster.roles is None else roster.roles[chosen]
-        columns = zip(numbers, connections, roster.participants[chosen], roles, strict=False)
-        for row, connection, participant, role in columns:
-            self._connections[row] = connection
-            self._participants[row] = participant
-            self._roles[row] = role
+        self._connections[rows] = connections
+        self._participants[rows] = roster.participants[chosen].to_numpy()
+        self._roles[rows] = None if roster.roles is None else roster.roles[chosen].to_numpy()
         self._first[rows] = self._addresses.add_all(rows, roster, chosen)
         return rows
 
@@ -167,7 +204,7 @@ class Present:
             rows = self.rows()  # one pass over all takes less time than many small ones
             return rows[self.are_in(rows, meetings)]
         count = sum(len(there.rows) for there in meetings)
-        return np.fromiter((row for there in meetings for row in there.rows.values()), np.int64, count)
+        return np.fromiter(chain.from_iterable(there.rows.values() for there in meetings), np.int64, count)
 
     def are_in(self, rows: Integers, meetings: Sequence[Meeting]) -> _Bools:
         """Which rows are in one of some meetings."""
@@ -231,12 +268,9 @@ class Present:
         meetings = [there for code in used.tolist() if (there := self._by_code[code]) is not None]
         accounts = distinct([there.account for there in meetings], len(meetings))
         series = distinct([there.series for there in meetings], len(meetings))
-        numbers = [] if nameless else rows.tolist()
 
-        def texts(column: list[str | None]) -> TextColumn:
-            if nameless:
-                return TextColumn(np.zeros(len(rows), np.uint32), (None,))
-            return distinct(map(column.__getitem__, numbers), len(numbers))
+        def texts(column: npt.NDArray[np.object_]) -> TextColumn:
+            return TextColumn(np.zeros(len(rows), np.uint32), (None,)) if nameless else _Later(column[rows])
 
         return Roster.assembled(
             {
@@ -264,8 +298,9 @@ class Present:
     def _grow(self, least: int) -> None:
         self._meeting = _grown(self._meeting, least, _NOBODY)
         self._first = _grown(self._first, least, _END)
-        for column in (self._connections, self._participants, self._roles):
-            column.extend(repeat(None, len(self._meeting) - len(column)))
+        self._connections = _grown(self._connections, least, None)
+        self._participants = _grown(self._participants, least, None)
+        self._roles = _grown(self._roles, least, None)
 
 
 def meeting_of(roster: Roster, code: int) -> tuple[str, str | None, str | None]:
@@ -473,7 +508,7 @@ def _marked(numbers: Integers, size: int) -> Integers:
     return np.flatnonzero(there)
 
 
-def _grown(column: npt.NDArray[_Column], least: int, fill: int) -> npt.NDArray[_Column]:
+def _grown(column: npt.NDArray[_Column], least: int, fill: int | None) -> npt.NDArray[_Column]:
     """A longer copy, at least twice as long, with something in all new rows."""
     longer = np.full((max(2 * len(column), least), *column.shape[1:]), fill, column.dtype)
     longer[: len(column)] = column
