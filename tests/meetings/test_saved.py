@@ -339,7 +339,7 @@ def test_a_file_that_is_too_large_is_not_read(stage: Stage) -> None:
     path = stage.folder / "large.plan"
     with path.open("wb") as file:
         file.truncate((1 << 26) + 1)
-    with pytest.raises(DocumentError, match=r"large\.plan: is larger than 64 MB"):
+    with pytest.raises(DocumentError, match=r"large\.plan: is larger than 67,108,864 bytes"):
         SavedPlan.load(path)
     with pytest.raises(DocumentError, match=r"cannot read .*none\.plan"):
         SavedPlan.load(stage.folder / "none.plan")

@@ -20,14 +20,13 @@ from regionfast.meetings.act.apply import Applied, now
 from regionfast.meetings.act.undo import apply_inverse
 from regionfast.meetings.audit.outstanding import outstanding
 from regionfast.meetings.columns import TextColumn
-from regionfast.meetings.decide import SEMANTICS_VERSION, Decisions, decide_joins
-from regionfast.meetings.plan import PlanRows
+from regionfast.meetings.decide import Decisions, decide_joins
+from regionfast.meetings.plan import PlanRows, covered
 from regionfast.meetings.roster import Roster
 from regionfast.policy.deployment import Deployment
 from regionfast.policy.model import Entry, Order
 from regionfast.policy.policy import Policy
 from regionfast.pseudonym import canonical
-from regionfast.regions import DATA_VERSION
 from regionfast.types import Effect
 
 if TYPE_CHECKING:
@@ -248,23 +247,8 @@ class Inverse:
         Over the canonical JSON of what `Plan.hash` covers, with the roster of those who were removed and the policy
         that was asked, and of `undoes`, the hashes of the plans, sorted.
         """
-        order = self.roster.canonical_order
-        position = np.flatnonzero(self._effects[order] != Effect.KEEP).astype("<i8")
-        rows = hashlib.sha256(position.tobytes() + self.rows.effect.tobytes())
-        table, witness = self._decisions.table, self._decisions.witness
-        covered = {
-            "at": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "by": self.by,
-            "policy": self.policy.revision,
-            "regions": DATA_VERSION,
-            "roster": self.roster.digest,
-            "rows": rows.hexdigest(),
-            "semantics": SEMANTICS_VERSION,
-            "table": table.info.digest,
-            "undoes": sorted(self.of),
-            "witness": None if witness is None else witness.info.digest,
-        }
-        return hashlib.sha256(canonical(covered)).hexdigest()
+        found = covered(self._decisions, self.policy, self.by, self._effects)
+        return hashlib.sha256(canonical(found | {"undoes": sorted(self.of)})).hexdigest()
 
     def apply(
         self,

@@ -194,20 +194,7 @@ class Plan(Evaluated):
         `semantics`, `roster` (its digest), `at` and `rows` (SHA-256 of the positions of the rows in the sorted roster,
         eight bytes each, least first, and their effects, one byte each).
         """
-        order = self.roster.canonical_order
-        position = np.flatnonzero(self._effect[order] != Effect.KEEP).astype("<i8")
-        rows = hashlib.sha256(position.tobytes() + self.rows.effect.tobytes())
-        return {
-            "at": self.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "by": self.by,
-            "policy": self.policy.revision,
-            "regions": DATA_VERSION,
-            "roster": self.roster.digest,
-            "rows": rows.hexdigest(),
-            "semantics": SEMANTICS_VERSION,
-            "table": self.table.info.digest,
-            "witness": None if self.witness is None else self.witness.info.digest,
-        }
+        return covered(self, self.policy, self.by, self._effect)
 
     @cached_property
     def hash(self) -> str:
@@ -333,3 +320,23 @@ def effects_inside(present: Effect) -> Effects:
     effects = np.array([meant(grade) for grade in Grade], np.uint8)
     effects.setflags(write=False)
     return effects
+
+
+def covered(
+    evaluated: Evaluated, policy: Policy, by: str, effects: npt.NDArray[np.uint8]
+) -> dict[str, str | int | None]:
+    """What a hash covers of rows: who they are in the sorted roster, and all that their effects follow from."""
+    order = evaluated.roster.canonical_order
+    position = np.flatnonzero(effects[order] != Effect.KEEP)
+    rows = hashlib.sha256(position.astype("<i8").tobytes() + effects[order[position]].tobytes())
+    return {
+        "at": evaluated.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "by": by,
+        "policy": policy.revision,
+        "regions": DATA_VERSION,
+        "roster": evaluated.roster.digest,
+        "rows": rows.hexdigest(),
+        "semantics": SEMANTICS_VERSION,
+        "table": evaluated.table.info.digest,
+        "witness": None if evaluated.witness is None else evaluated.witness.info.digest,
+    }

@@ -10,22 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from regionfast._lib import Table
 from regionfast.errors import DocumentError, PlanRefused
 from regionfast.meetings.act.apply import Applied, apply, now
 from regionfast.meetings.act.journal import Journal
-from regionfast.meetings.act.notice import TIME, about
+from regionfast.meetings.act.notice import about
 from regionfast.meetings.act.targets import receipt_of
+from regionfast.meetings.audit import document
+from regionfast.meetings.audit.document import HASH, PSEUDONYM, TIME, VERSION, Section
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.decide import SEMANTICS_VERSION
 from regionfast.meetings.plan import plan_ejections
 from regionfast.policy.deployment import Deployment
 from regionfast.pseudonym import canonical
 from regionfast.regions import DATA_VERSION
-from regionfast.regions.error import shown
 from regionfast.types import Effect
 
 if TYPE_CHECKING:
@@ -35,17 +35,12 @@ if TYPE_CHECKING:
     from regionfast.meetings.roster import Roster
     from regionfast.policy.policy import Policy
 
-VERSION: Final = 1
 _LARGEST: Final = 1 << 26
 """Bytes of a file: some hundred thousand rows."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _EFFECTS: Final = {str(effect): effect for effect in (Effect.EJECT, Effect.HOLD)}
 _EFFECT: Final = re.compile("|".join(_EFFECTS))
 _TYPE: Final = re.compile("order|rule")
-_ANYTHING: Final = re.compile(r".*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +198,7 @@ class SavedPlan:
         text = self.to_json()
         if len(text) > _LARGEST:
             raise DocumentError(f"{path}: {len(self):,} rows are more than a saved plan can have: narrow the order")
-        try:
-            Path(path).write_text(text, encoding="ascii")
-        except OSError as error:
-            raise DocumentError(f"cannot write {path}: {error.strerror}") from None
+        document.save(path, text)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -215,14 +207,7 @@ class SavedPlan:
         Raises:
             DocumentError: It cannot be read, is no saved plan, or was changed.
         """
-        try:
-            with Path(path).open("rb") as file:
-                text = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise DocumentError(f"cannot read {path}: {error.strerror}") from None
-        if len(text) > _LARGEST:
-            raise DocumentError(f"{path}: is larger than {_LARGEST >> 20} MB, as no saved plan is")
-        return cls.from_json(text, str(path))
+        return cls.from_json(document.load(path, largest=_LARGEST), str(path))
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str = "saved plan") -> Self:
@@ -231,22 +216,14 @@ class SavedPlan:
         Raises:
             DocumentError: It is no saved plan of this version, or was changed.
         """
-        try:
-            found = json.loads(text, object_pairs_hook=_once)
-        except (ValueError, RecursionError):
-            raise DocumentError(f"{source}: is no JSON, or says something twice") from None
-        version = found.get("version") if isinstance(found, dict) else None
-        if type(version) is not int or version != VERSION:
-            raise DocumentError(f"{source}: is no saved plan of version {VERSION}, which is what this release reads")
-        whole = _Section(found, "", source, ("version", "hash", "covered", "entry", "rows", "seal"))
-        covered, entry = _covered(whole.values["covered"], source), _entry(whole.values["entry"], source)
-        made = cls(
-            hash=whole.text("hash", _HASH), covered=covered, entry=entry, rows=_rows(whole.values["rows"], source)
-        )
+        names = ("hash", "covered", "entry", "rows", "seal")
+        whole = Section.of(text, names, kind="saved plan", source=source)
+        covered = _covered(whole)
+        made = cls(hash=whole.text("hash", HASH), covered=covered, entry=_entry(whole), rows=_rows(whole))
         if hashlib.sha256(canonical(covered)).hexdigest() != made.hash:
-            raise DocumentError(f"{source}: `hash` is not that of `covered`: the file was changed")
+            whole.refuse("hash", "is not that of `covered`: the file was changed")
         if made.seal != whole.values["seal"]:
-            raise DocumentError(f"{source}: `seal` is not that of the rest: the file was changed")
+            whole.refuse("seal", "is not that of the rest: the file was changed")
         return made
 
     def _sealed(self) -> dict[str, object]:
@@ -277,88 +254,41 @@ class SavedPlan:
         return bool(self.rows)
 
 
-class _Section:
-    """An object of JSON that has these members and no others."""
-
-    def __init__(self, found: object, place: str, source: str, names: Sequence[str]) -> None:
-        self._place = f"{place}." if place else ""
-        self._source = source
-        what = f"`{place}`" if place else "it"
-        if not isinstance(found, dict):
-            raise DocumentError(f"{source}: {what} is no object of JSON")
-        for name in names:
-            if name not in found:
-                self.refuse(name, "is missing")
-        for name in found:
-            if name not in names:
-                raise DocumentError(f"{source}: {what} has a key too many, {shown(name)}")
-        self.values: Mapping[str, object] = found
-
-    def text(self, name: str, form: re.Pattern[str]) -> str:
-        """A text of some form."""
-        value = self.values[name]
-        if not (isinstance(value, str) and form.fullmatch(value)):
-            self.refuse(name, "is not what a saved plan has there")
-        return value
-
-    def moment(self, name: str) -> str:
-        """A time as we write it."""
-        value = self.text(name, _MOMENT)
-        try:
-            datetime.strptime(value, TIME).replace(tzinfo=UTC)
-        except ValueError:
-            self.refuse(name, "is a time that there is not")
-        return value
-
-    def refuse(self, name: str, why: str) -> NoReturn:
-        """Say what is wrong with a member, and never what stands there."""
-        raise DocumentError(f"{self._source}: `{self._place}{name}` {why}")
-
-
-def _covered(found: object, source: str) -> dict[str, object]:
+def _covered(whole: Section) -> dict[str, object]:
     digests = ("policy", "roster", "rows", "table")
-    section = _Section(found, "covered", source, ("at", "by", "regions", "semantics", "witness", *digests))
-    covered: dict[str, object] = {name: section.text(name, _HASH) for name in digests}
-    covered |= {"at": section.moment("at"), "by": section.text("by", _ID), "regions": section.text("regions", _ID)}
-    covered["witness"] = None if section.values["witness"] is None else section.text("witness", _HASH)
+    section = whole.inside("covered", ("at", "by", "regions", "semantics", "witness", *digests))
+    covered: dict[str, object] = {name: section.text(name, HASH) for name in digests}
+    covered |= {"by": section.text("by", _ID), "regions": section.text("regions", _ID)}
+    covered |= {"at": section.moment("at").strftime(TIME), "witness": section.text_or_none("witness", HASH)}
     semantics = section.values["semantics"]
     if type(semantics) is not int:
         section.refuse("semantics", "is no whole number")
     return covered | {"semantics": semantics}
 
 
-def _entry(found: object, source: str) -> dict[str, str | None]:
+def _entry(whole: Section) -> dict[str, str | None]:
     texts = ("issuer", "reference", "law", "contest")
-    section = _Section(found, "entry", source, ("type", "until", *texts))
+    section = whole.inside("entry", ("type", "until", *texts))
     entry: dict[str, str | None] = {"type": section.text("type", _TYPE)}
-    entry |= {name: section.text(name, _ANYTHING) for name in texts}
-    entry["until"] = None if section.values["until"] is None else section.moment("until")
+    entry |= {name: section.text(name) for name in texts}
+    entry["until"] = None if section.values["until"] is None else section.moment("until").strftime(TIME)
     return entry
 
 
-def _rows(found: object, source: str) -> tuple[SavedRow, ...]:
-    if not isinstance(found, list):
-        raise DocumentError(f"{source}: `rows` is no list")
+def _rows(whole: Section) -> tuple[SavedRow, ...]:
     rows = []
     number_of: dict[tuple[str, str], int] = {}
-    for number, row in enumerate(found):
-        section = _Section(row, f"rows[{number}]", source, ("scope", "connection", "effect", "region", "commitment"))
+    sections = whole.items("rows", ("scope", "connection", "effect", "region", "commitment"))
+    for number, section in enumerate(sections):
         made = SavedRow(
-            scope=section.text("scope", _PSEUDONYM),
-            connection=section.text("connection", _PSEUDONYM),
+            scope=section.text("scope", PSEUDONYM),
+            connection=section.text("connection", PSEUDONYM),
             effect=_EFFECTS[section.text("effect", _EFFECT)],
-            region=None if section.values["region"] is None else section.text("region", _ANYTHING),
-            commitment=section.text("commitment", _HASH),
+            region=section.text_or_none("region"),
+            commitment=section.text("commitment", HASH),
         )
         first = number_of.setdefault((made.scope, made.connection), number)
         if first != number:
             section.refuse("connection", f"stands in `rows[{first}]` already: one connection has one row")
         rows.append(made)
     return tuple(rows)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key twice")
-    return found

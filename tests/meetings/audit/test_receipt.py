@@ -53,7 +53,7 @@ def changed(deeds: Deeds, **members: Any) -> str:
     ("members", "what"),
     [
         ({"version": 2}, "version 1"),
-        ({"more": 1}, "version 1"),
+        ({"more": 1}, "key too many"),
         ({"plan": "A" * 64}, "`plan`"),
         ({"plan": 7}, "`plan`"),
         ({"plan": "a" * 63 + "\n"}, "`plan`"),
@@ -65,10 +65,10 @@ def changed(deeds: Deeds, **members: Any) -> str:
         ({"row_key": "é" * 44}, "`row_key`"),
         ({"row_key": None}, "`row_key`"),
         ({"row": None}, "`row`"),
-        ({"row": {}}, "`row`"),
-        ({"row": {"addresses": "x", "connection": "c", "meeting": "m", "participant": None}}, "`row`"),
-        ({"row": {"addresses": [7], "connection": "c", "meeting": "m", "participant": None}}, "`row`"),
-        ({"row": {"addresses": [], "connection": "c", "meeting": None, "participant": None}}, "`row`"),
+        ({"row": {}}, "`row.addresses` is missing"),
+        ({"row": {"addresses": "x", "connection": "c", "meeting": "m", "participant": None}}, "`row.addresses`"),
+        ({"row": {"addresses": [7], "connection": "c", "meeting": "m", "participant": None}}, "`row.addresses`"),
+        ({"row": {"addresses": [], "connection": "c", "meeting": None, "participant": None}}, "`row.meeting`"),
         ({"row": {"addresses": [], "connection": 7, "meeting": "m", "participant": None}}, "`row.connection`"),
         ({"row": {"addresses": [], "connection": "c", "meeting": "m", "participant": []}}, "`row.participant`"),
     ],
@@ -92,7 +92,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         Receipt.load(tmp_path / "none.json")
     large = tmp_path / "large.json"
     large.write_bytes(b" " * ((1 << 20) + 1))
-    with pytest.raises(DocumentError, match="larger than any receipt"):
+    with pytest.raises(DocumentError, match="larger than 1,048,576 bytes"):
         Receipt.load(large)
 
 

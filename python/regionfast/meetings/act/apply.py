@@ -15,9 +15,10 @@ from regionfast.meetings.act.approval import Approval
 from regionfast.meetings.act.asking import Asking
 from regionfast.meetings.act.control import MeetingControl, Outcome
 from regionfast.meetings.act.journal import Journal
-from regionfast.meetings.act.notice import TIME, about
+from regionfast.meetings.act.notice import about
 from regionfast.meetings.act.refusals import beyond_share, refusals
 from regionfast.meetings.act.targets import Target, targets_of
+from regionfast.meetings.audit.document import TIME
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.audit.receipt import Receipt
 from regionfast.meetings.explain import why_inert

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from regionfast.errors import DocumentError
-from regionfast.meetings.act.notice import TIME
+from regionfast.meetings.audit import document
+from regionfast.meetings.audit.document import HASH, TIME, VERSION, Section
 from regionfast.meetings.audit.signing import verify_signature
 from regionfast.policy.deployment import Approver, Deployment
 from regionfast.pseudonym import canonical
@@ -24,11 +22,9 @@ if TYPE_CHECKING:
 
 MOST_AHEAD: Final = timedelta(days=7)
 """An approval ends by then: what was approved is about people who are in a meeting now."""
-_VERSION: Final = 1
 _LARGEST: Final = 1 << 14
 """Bytes of a file; one has some hundred."""
 _SIGNATURE_BYTES: Final = 64
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 
@@ -61,7 +57,7 @@ class Approval:
 
         A time of another zone would be written with the same digits, and end later than what was signed.
         """
-        for name, form in (("plan", _HASH), ("seal", _HASH), ("approver", _ID)):
+        for name, form in (("plan", HASH), ("seal", HASH), ("approver", _ID)):
             value = getattr(self, name)
             if not (isinstance(value, str) and form.fullmatch(value)) and (name, value) != ("seal", None):
                 raise ValueError(f"`{name}` is not what an approval has there")
@@ -99,7 +95,7 @@ class Approval:
     def to_dict(self) -> dict[str, object]:
         """As plain values, for JSON."""
         return {
-            "version": _VERSION,
+            "version": VERSION,
             "plan": self.plan,
             "seal": self.seal,
             "approver": self.approver,
@@ -114,24 +110,15 @@ class Approval:
         Raises:
             DocumentError: It is none; `source` is what the error calls it.
         """
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            raise DocumentError(f"{source}: is no JSON") from None
-        names = {"version", "plan", "seal", "approver", "expires", "signature"}
-        if not isinstance(found, dict) or set(found) != names or found["version"] != _VERSION:
-            raise DocumentError(f"{source}: is no approval of version {_VERSION}")
-        try:
-            expires = datetime.strptime(str(found["expires"]), TIME).replace(tzinfo=UTC)
-            signature = base64.b64decode(str(found["signature"]), validate=True)
-        except (ValueError, binascii.Error):
-            raise DocumentError(f"{source}: `expires` or `signature` is not what an approval has there") from None
-        try:
-            return cls(
-                plan=found["plan"], seal=found["seal"], approver=found["approver"], expires=expires, signature=signature
-            )
-        except ValueError as error:
-            raise DocumentError(f"{source}: {error}") from None
+        names = ("plan", "seal", "approver", "expires", "signature")
+        found = Section.of(text, names, kind="approval", source=source)
+        return cls(
+            plan=found.text("plan", HASH),
+            seal=found.text_or_none("seal", HASH),
+            approver=found.text("approver", _ID),
+            expires=found.moment("expires"),
+            signature=found.octets("signature", _SIGNATURE_BYTES),
+        )
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -140,12 +127,7 @@ class Approval:
         Raises:
             DocumentError: It cannot be read, or is none.
         """
-        try:
-            with Path(path).open("rb") as file:
-                text = file.read(_LARGEST)
-        except OSError as error:
-            raise DocumentError(f"cannot read {path}: {error.strerror}") from None
-        return cls.from_json(text, str(path))
+        return cls.from_json(document.load(path, largest=_LARGEST), str(path))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it to a file.
@@ -153,10 +135,7 @@ class Approval:
         Raises:
             DocumentError: The file cannot be written.
         """
-        try:
-            Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="ascii")
-        except OSError as error:
-            raise DocumentError(f"cannot write {path}: {error.strerror}") from None
+        document.save(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
 
 def stands_against(

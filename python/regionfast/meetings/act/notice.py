@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
 
+from regionfast.meetings.audit.document import TIME
 from regionfast.policy.model import Entry, Order
 from regionfast.types import TableInfo
-
-TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def about(entry: Entry) -> dict[str, str | None]:

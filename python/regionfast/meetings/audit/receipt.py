@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Final, NoReturn, Self
+from typing import Final, Self
 
 from regionfast.errors import DocumentError
+from regionfast.meetings.audit import document
+from regionfast.meetings.audit.document import HASH, PSEUDONYM, VERSION, Section
 from regionfast.meetings.audit.record import ACTING, Record, records
 from regionfast.pseudonym import KEY_BYTES, commit, derive, pseudonym
 
-_VERSION: Final = 1
 _LARGEST: Final = 1 << 20
 """Bytes of a file; one has some hundred, and more only where a connection shows many addresses."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _RELEASED: Final = ("admit", "clear")
 _NOTHING_LEFT: Final = ("done", "already-gone")
 
@@ -91,7 +88,7 @@ class Receipt:
     def to_json(self) -> str:
         """As text, ASCII, some hundred bytes: for the person whose row it is, and for nobody else."""
         whole = {
-            "version": _VERSION,
+            "version": VERSION,
             "plan": self.plan,
             "by": self.by,
             "scope": self.scope,
@@ -108,32 +105,21 @@ class Receipt:
         Raises:
             DocumentError: It is none; `source` is what the error calls it.
         """
-        try:
-            found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise DocumentError(f"{source}: is no JSON, or says something twice") from None
-        names = {"version", "plan", "by", "scope", "connection", "row_key", "row"}
-        if not isinstance(found, dict) or set(found) != names or found["version"] != _VERSION:
-            raise DocumentError(f"{source}: is no receipt of version {_VERSION}")
-        for name, form in (("plan", _HASH), ("scope", _PSEUDONYM), ("connection", _PSEUDONYM)):
-            value = found[name]
-            if not (isinstance(value, str) and form.fullmatch(value)) and (name, value) != ("plan", None):
-                raise DocumentError(f"{source}: `{name}` is not what a receipt has there")
-        if not isinstance(found["by"], str):
-            raise DocumentError(f"{source}: `by` is not what a receipt has there")
-        try:
-            key = base64.b64decode(found["row_key"], validate=True)
-        except (TypeError, ValueError, binascii.Error):
-            key = b""
-        if len(key) != KEY_BYTES:
-            raise DocumentError(f"{source}: `row_key` is not what a receipt has there")
+        names = ("plan", "by", "scope", "connection", "row_key", "row")
+        found = Section.of(text, names, kind="receipt", source=source)
+        row = found.inside("row", ("addresses", "connection", "meeting", "participant"))
         return cls(
-            plan=found["plan"],
-            by=found["by"],
-            scope=found["scope"],
-            connection=found["connection"],
-            row_key=key,
-            row=_row(found["row"], source),
+            plan=found.text_or_none("plan", HASH),
+            by=found.text("by"),
+            scope=found.text("scope", PSEUDONYM),
+            connection=found.text("connection", PSEUDONYM),
+            row_key=found.octets("row_key", KEY_BYTES),
+            row=Row(
+                meeting=row.text("meeting"),
+                connection=row.text_or_none("connection"),
+                participant=row.text_or_none("participant"),
+                addresses=row.texts("addresses"),
+            ),
         )
 
     @classmethod
@@ -143,14 +129,7 @@ class Receipt:
         Raises:
             DocumentError: It cannot be read, or is none.
         """
-        try:
-            with Path(path).open("rb") as file:
-                text = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise DocumentError(f"cannot read {path}: {error.strerror}") from None
-        if len(text) > _LARGEST:
-            raise DocumentError(f"{path}: is larger than any receipt")
-        return cls.from_json(text, str(path))
+        return cls.from_json(document.load(path, largest=_LARGEST), str(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,33 +252,3 @@ def _is_of(record: Record, receipt: Receipt) -> bool:
     plan = None if record.kind == "join" else record.text("plan")
     said = plan, record.text("by"), record.text("commitment")
     return said == (receipt.plan, receipt.by, receipt.commitment)
-
-
-def _row(found: object, source: str) -> Row:
-    names = {"addresses", "connection", "meeting", "participant"}
-    if not isinstance(found, dict) or set(found) != names:
-        raise DocumentError(f"{source}: `row` has not the members of a row")
-    addresses, meeting = found["addresses"], found["meeting"]
-    is_sound = isinstance(addresses, list) and all(isinstance(text, str) for text in addresses)
-    if not is_sound or not isinstance(meeting, str):
-        raise DocumentError(f"{source}: `row` is not what a receipt has there")
-    for name in ("connection", "participant"):
-        if not isinstance(found[name], str | None):
-            raise DocumentError(f"{source}: `row.{name}` is not what a receipt has there")
-    return Row(
-        meeting=meeting,
-        connection=found["connection"],
-        participant=found["participant"],
-        addresses=tuple(addresses),
-    )
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member twice")
-    return found

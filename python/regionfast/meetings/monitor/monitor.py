@@ -258,8 +258,8 @@ class Monitor:
         What is left out stays as it is. A policy is compared with the last one, so an order on one meeting costs that
         meeting and O(entries); other corrections, exemptions, groups or defaults, and another witness, cost all
         meetings that orders and rules act on. A table costs two lookups of all addresses, and those meetings in which
-        an address is elsewhere now, and half a millisecond for each plan. The next join pays for all entries once, about
-        10 µs for each.
+        an address is elsewhere now, and half a millisecond for each plan. The next join pays about 10 µs for each
+        entry, once.
 
         Raises:
             ValueError: A time without offset, or before that of the last changes.
