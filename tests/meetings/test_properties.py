@@ -96,13 +96,13 @@ def check_plans(play: Play) -> None:
             assert bool(found) == bool(expected.rows)
 
 
-@settings(max_examples=300, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_doors_are_those_of_the_reference(play: Play) -> None:
     check_doors(play)
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays())
 def test_plans_are_those_of_the_reference(play: Play) -> None:
     check_plans(play)
@@ -233,7 +233,7 @@ def only_country(play: Play, country: str) -> Play:
     )
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(play=plays(least_orders=1), country=st.sampled_from(["CN", "US"]))
 def test_zero_rows_outside_by_the_networks_of_the_database(play: Play, country: str) -> None:
     play = only_country(play, country)
