@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from regionfast.meetings.act.approval import Approval
 
 import regionfast as rf
 from meetings.model import BUILT, NETWORKS
+from regionfast.meetings.act.approval import Approval
 from regionfast.policy.deployment import Deployment
 
 KEYS: Final = tuple(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2, 3))

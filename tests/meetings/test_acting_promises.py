@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regionfast.meetings.audit.erase import erase
-from regionfast.meetings.audit.reconcile import reconcile
 
 import regionfast as rf
 from meetings import test_promises
@@ -29,6 +27,8 @@ from regionfast.meetings.act import Applied, approval, control, notice
 from regionfast.meetings.act.approval import Approval
 from regionfast.meetings.act.control import MeetingControl, Outcome
 from regionfast.meetings.audit import receipt
+from regionfast.meetings.audit.erase import erase
+from regionfast.meetings.audit.reconcile import reconcile
 from regionfast.meetings.audit.verify import verify
 from regionfast.meetings.monitor import Monitor
 from regionfast.policy.deployment import Deployment
