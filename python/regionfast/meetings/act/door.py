@@ -12,9 +12,10 @@ import numpy as np
 
 from regionfast.errors import PlanRefused
 from regionfast.meetings.act.notice import Notice
+from regionfast.meetings.act.targets import row_of
 from regionfast.meetings.audit.chain import Chain
 from regionfast.meetings.audit.keys import KeyStore
-from regionfast.meetings.audit.receipt import Receipt, Row
+from regionfast.meetings.audit.receipt import Receipt
 from regionfast.policy.deployment import Deployment
 from regionfast.types import Effect
 
@@ -83,16 +84,10 @@ class DoorChain:
             by, meeting = decisions.cause[index], roster.meetings[index]
             assert by is not None  # whoever is not admitted has a cause
             assert meeting is not None  # a roster has a meeting in every row
-            connection = None if roster.connections is None else roster.connections[index]
             scope = self._keys.scope(by, meeting)
-            row = Row(
-                meeting=meeting,
-                connection=connection,
-                participant=roster.participants[index],
-                addresses=tuple(sorted(roster.addresses(index))),
-            )
+            row = row_of(roster, index)
             # At the door there need be no id yet, and the same person may ask again: each time is a row of its own.
-            name = [connection or "", secrets.token_hex(16)]
+            name = [row.connection or "", secrets.token_hex(16)]
             receipt = Receipt.of(self._keys.key(scope), scope, by, row, plan=None, name=name)
             effect, region = Effect(int(decisions.effect[index])), decisions.region[index]
             notice = Notice.of(entries[by], meeting, region, info, self._contact)

@@ -13,13 +13,11 @@ from regionfast.meetings.act.control import Outcome
 from regionfast.meetings.audit.chain import Chain
 from regionfast.meetings.audit.keys import KeyStore
 from regionfast.meetings.audit.receipt import Receipt
-from regionfast.meetings.audit.record import records
+from regionfast.meetings.audit.record import ACTING, records
 from regionfast.policy.deployment import Audit
 from regionfast.types import Effect
 
 _UNDOING: Final = ("admit", "clear")
-WRITER: Final = "act"
-"""Whose chain it is. One process writes it, so two can never act at once under one deployment."""
 
 
 class Named(Protocol):
@@ -37,7 +35,10 @@ class Named(Protocol):
 
 
 class Journal:
-    """The records of one plan in the chain, open for more of them."""
+    """The records of one plan in the chain of acting, open for more of them.
+
+    One process writes that chain, so two can never act at once under one deployment.
+    """
 
     def __init__(self, chain: Chain, keys: KeyStore, plan: str, by: str) -> None:
         """Made by `open`."""
@@ -61,7 +62,7 @@ class Journal:
         Raises:
             AuditError: Another process acts, or the chain is broken.
         """
-        chain = Chain.open(audit.directory, WRITER, clock=clock)
+        chain = Chain.open(audit.directory, ACTING, clock=clock)
         try:
             journal = cls(chain, keys, plan, by)
             journal._read(Path(audit.directory))
@@ -71,7 +72,7 @@ class Journal:
         return journal
 
     def _read(self, directory: Path) -> None:
-        for record in records(directory, WRITER, plan=self._plan):
+        for record in records(directory, ACTING, plan=self._plan):
             connection = record.text("connection")
             if record.kind in {"plan", "undo"}:
                 self.has_begun = True
@@ -81,14 +82,13 @@ class Journal:
                 self._intended.add(connection)
             elif record.kind == "result":
                 self._outcomes[connection] = _outcome(record.text("outcome"))
-
         if self.has_begun and self.finished_at is None:
             self._read_undone(directory)
 
     def _read_undone(self, directory: Path) -> None:
         """Whom an undoing was about since the plan acted on him. Undoings have hashes of their own: all is read."""
         intended = set()
-        for record in records(directory, WRITER):
+        for record in records(directory, ACTING):
             if record.kind == "intent":
                 connection = record.text("connection")
                 if record.text("plan") == self._plan:
@@ -187,4 +187,4 @@ def _outcome(text: str) -> Outcome:
     try:
         return Outcome(text)
     except ValueError:
-        raise AuditError(f"the chain of `{WRITER}` has an outcome that this release does not know") from None
+        raise AuditError(f"the chain of `{ACTING}` has an outcome that this release does not know") from None

@@ -95,13 +95,19 @@ def receipt_of(roster: Roster, index: int, keys: KeyStore, by: str, approved: st
     assert meeting is not None
     assert connection is not None
     scope = keys.scope(by, meeting)
-    row = Row(
+    return Receipt.of(keys.key(scope), scope, by, row_of(roster, index), plan=approved, name=[connection])
+
+
+def row_of(roster: Roster, index: int) -> Row:
+    """One connection of a roster as a commitment covers it."""
+    meeting = roster.meetings[index]
+    assert meeting is not None  # a roster has a meeting in every row
+    return Row(
         meeting=meeting,
-        connection=connection,
+        connection=None if roster.connections is None else roster.connections[index],
         participant=roster.participants[index],
         addresses=tuple(sorted(roster.addresses(index))),
     )
-    return Receipt.of(keys.key(scope), scope, by, row, plan=approved, name=[connection])
 
 
 def _text(column: TextColumn | None, index: int) -> str | None:

@@ -105,7 +105,7 @@ def examine(path: Path, wanted: Container[int], findings: Findings) -> ChainStat
         wanted: Numbers of records whose hashes are returned.
         findings: Takes what is wrong.
 
-    Cost: O(bytes), about 2 µs a record; one line, of at most a megabyte, is in memory at a time.
+    Cost: O(bytes); one line, of at most a megabyte, is in memory at a time.
     """
     writer = path.stem
     previous = beginning(writer)

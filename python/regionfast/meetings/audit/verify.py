@@ -97,7 +97,7 @@ def verify(
         checkpoint_key: Ed25519 public key, 32 bytes, of whoever signs checkpoints. Without it anybody may have made
             them, which is said.
 
-    Cost: O(bytes), about 2 µs a record, no matter how wrong they are; memory of some megabytes.
+    Cost: O(bytes), no matter how wrong they are; memory of some megabytes.
 
     Raises:
         AuditError: There is no such directory, or it cannot be read. Never for what is in its files.

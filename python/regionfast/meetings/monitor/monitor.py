@@ -121,8 +121,8 @@ class Monitor:
     ) -> Decision:
         """Decide about one connection, and hold it as present where it is admitted.
 
-        The decision is that of `decide_joins` for a roster of this connection. About 20 µs where one address is
-        admitted; who is held or denied is verified by the checker first, which takes some hundred.
+        The decision is that of `decide_joins` for a roster of this connection. One that shows one address and is
+        admitted takes the short way; who is held or denied is verified by the checker first, which takes much longer.
 
         Args:
             connection: Its id.
@@ -258,8 +258,7 @@ class Monitor:
         What is left out stays as it is. A policy is compared with the last one, so an order on one meeting costs that
         meeting and O(entries); other corrections, exemptions, groups or defaults, and another witness, cost all
         meetings that orders and rules act on. A table costs two lookups of all addresses, and those meetings in which
-        an address is elsewhere now, and half a millisecond for each plan. The next join pays about 10 µs for each
-        entry, once.
+        an address is elsewhere now, and then each plan. The next join pays once for compiling all entries.
 
         Raises:
             ValueError: A time without offset, or before that of the last changes.
