@@ -11,6 +11,9 @@ import numpy.typing as npt
 from regionfast.types import Address, Addresses, Evidence, Region, Status, TableInfo, Unwrapped
 
 __all__ = [
+    "LogBatch",
+    "LogScan",
+    "LogSource",
     "Lookup",
     "RegionArray",
     "Table",
@@ -119,3 +122,73 @@ class RegionArray:
     @overload
     def __getitem__(self, index: slice, /) -> RegionArray: ...
     def __iter__(self) -> Iterator[Region | None]: ...
+
+@final
+class LogSource:
+    def __new__(cls, source: str | PathLike[str] | int, /) -> LogSource: ...
+    @property
+    def compression(self) -> str: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def position(self) -> int: ...
+    def peek(self, size: int = 65_536, /) -> bytes: ...
+
+@final
+class LogScan:
+    def __new__(
+        cls,
+        source: LogSource,
+        table: Table,
+        /,
+        *,
+        shape: str,
+        client: int | Sequence[str] | None = None,
+        strip_port: bool = False,
+        forwarded: int | Sequence[str] | None = None,
+        header: str = "x-forwarded-for",
+        trusted: Sequence[str] = ...,
+        time: int | Sequence[str] | None = None,
+        time_form: str | None = None,
+        keep: Sequence[tuple[str, int | Sequence[str]]] = ...,
+        separator: str = ",",
+        width: int | None = None,
+        skip: int = 0,
+        bucket: int = 0,
+        select: bytes | None = None,
+        rows: bool = False,
+        address: bool = False,
+        line: bool = False,
+        raw: bool = False,
+        rejects: bool = False,
+        threads: int | None = None,
+    ) -> LogScan: ...
+    def step(self, size: int = 67_108_864, /) -> bool: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def unparsed(self) -> int: ...
+    @property
+    def matched(self) -> int: ...
+    @property
+    def undated(self) -> int: ...
+    @property
+    def crowded(self) -> int: ...
+    @property
+    def first(self) -> int | None: ...
+    @property
+    def last(self) -> int | None: ...
+    @property
+    def failure(self) -> str | None: ...
+    def counts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.uint64]]: ...
+    def mentions(self) -> npt.NDArray[np.uint64]: ...
+    def take_batches(self) -> list[LogBatch]: ...
+    def take_lines(self) -> bytes: ...
+    def take_rejects(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]: ...
+
+@final
+class LogBatch:
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...

@@ -39,6 +39,7 @@ pub mod range;
 pub mod record;
 pub mod region;
 mod row;
+pub mod scan;
 pub mod slot;
 pub mod special;
 pub mod table;

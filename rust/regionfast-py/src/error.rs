@@ -1,6 +1,7 @@
 //! Errors of the core as the exceptions of `regionfast.errors`.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -23,6 +24,20 @@ pub fn raised(py: Python<'_>, error: &Error) -> PyErr {
 pub fn not_written(path: &std::path::Path, error: &std::io::Error) -> PyErr {
     let kind = if error.kind() == ErrorKind::StorageFull { "disk full" } else { "cannot be written" };
     PyOSError::new_err(format!("{}: {kind}: {error}", path.display()))
+}
+
+/// The exception that `open` of Python would raise for a file, with its number, words and path: from the number Python
+/// makes `FileNotFoundError` and its kin.
+pub fn not_opened(py: Python<'_>, error: &std::io::Error, path: Option<PathBuf>) -> PyErr {
+    // What the core refuses by itself is a directory, which has a number too, and packed data without a beginning.
+    let directory = (error.kind() == ErrorKind::IsADirectory).then_some("EISDIR");
+    let number = match (error.raw_os_error(), directory) {
+        (Some(number), _) => Ok(number),
+        (None, Some(name)) => py.import("errno").and_then(|errno| errno.getattr(name)?.extract()),
+        (None, None) => return PyOSError::new_err(error.to_string()),
+    };
+    let words = |number: i32| Ok::<_, PyErr>((number, py.import("os")?.call_method1("strerror", (number,))?.unbind()));
+    number.and_then(words).map_or_else(|error| error, |(number, words)| PyOSError::new_err((number, words, path)))
 }
 
 /// `AddressError` for the text at an index of a batch, or for a single one.

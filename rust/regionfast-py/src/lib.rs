@@ -6,6 +6,7 @@ mod doors;
 mod error;
 mod export;
 mod gather;
+mod logs;
 mod lookup;
 mod names;
 mod open;
@@ -18,6 +19,8 @@ mod table;
 mod _lib {
     #[pymodule_export]
     use super::gather::gather;
+    #[pymodule_export]
+    use super::logs::{LogBatch, LogScan, LogSource};
     #[pymodule_export]
     use super::lookup::Lookup;
     #[pymodule_export]
