@@ -32,7 +32,7 @@ demo: .venv/.built ## tell the story of 2020 on a small table, act on it, undo i
 
 test: .venv/.built .venv/.dev ## run all Rust and Python tests but the long ones
 	$(CARGO_TEST)
-	$(PYTHON_BIN) -m pytest -m "not long" $(PYTEST_ARGS)
+	$(PYTHON_BIN) -m pytest -m "not long" --numprocesses auto --dist worksteal $(PYTEST_ARGS)
 
 test-long: .venv/.built .venv/.dev ## run the long tests: full databases, then each fuzz target for FUZZ_SECONDS
 	$(CARGO_TEST) --release --lib --tests -- --ignored

@@ -226,7 +226,7 @@ def test_nothing_in_nothing_out(table: rf.Table, nothing: Any) -> None:
         ({"ip": 1}, "dict"),
         (ipaddress.ip_network("1.0.0.0/8"), "IPv4Network"),
     ],
-    ids=repr,
+    ids=lambda value: "object" if type(value) is object else repr(value),
 )
 def test_a_wrong_object_is_a_type_error_with_its_index(table: rf.Table, wrong: Any, index: str) -> None:
     for batch in (["8.8.8.8", wrong], ("8.8.8.8", wrong), iter(["8.8.8.8", wrong])):

@@ -62,6 +62,7 @@ ALLOWED = {  # part of the package: what it may import of ours
     "regions": {"regions", "errors"},
     "policy": {"policy", "regions", "errors", "names", "types"},
     "meetings": {"meetings", "policy", "regions", "exports", "pseudonym", "tables", "_lib", "errors", "names", "types"},
+    "logs": {"logs", "regions", "exports", "pseudonym", "whole", "tables", "_lib", "errors", "types"},
     "pseudonym": set(),
     "exports": {"errors", "types"},
     "tables": {"_lib", "types", "errors"},

@@ -54,6 +54,7 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "examples", "examples")
     Path("addresses.txt").write_text("8.8.8.8\n2404:c800::1\n", encoding="utf-8")
+    shutil.copy(ROOT / "tests" / "logs" / "golden" / "x-forwarded-for.log", "access.log")
     write_mmdb(Path("GeoLite2-City.mmdb"), {"8.0.0.0/8": country("US", None, "CA")}, kind="GeoLite2-City")
     for line in "\n".join(blocks("sh")).splitlines():
         words = shlex.split(line, comments=True)

@@ -9,6 +9,7 @@ from regionfast.errors import (
     DatabaseError,
     DeploymentError,
     DocumentError,
+    LogError,
     PlanRefused,
     PolicyError,
     RegionfastError,
@@ -18,6 +19,7 @@ from regionfast.tables import Reloader, open  # noqa: A004
 from regionfast.types import Effect, Evidence, Reason, Region, Status, TableInfo, Unwrapped
 
 if TYPE_CHECKING:
+    from regionfast import logs
     from regionfast.compare import Comparison, compare_tables
     from regionfast.meetings import Decisions, Plan, Preview, Roster, decide_joins, plan_ejections
     from regionfast.meetings.act import Applied, Approval, MeetingControl, Outcome
@@ -42,6 +44,7 @@ __all__ = [
     "Effect",
     "Evidence",
     "Inverse",
+    "LogError",
     "Lookup",
     "MeetingControl",
     "Monitor",
@@ -67,11 +70,13 @@ __all__ = [
     "census",
     "compare_tables",
     "decide_joins",
+    "logs",
     "open",
     "plan_ejections",
 ]
 
 _IMPORTED_WHEN_USED = {
+    "logs": "",
     "meetings": "",
     "policy": "",
     "regions": "",

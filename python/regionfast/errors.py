@@ -69,6 +69,10 @@ class RosterError(RegionfastError, ValueError):
     """A roster whose columns do not fit together, or that lacks one; names rows, never people."""
 
 
+class LogError(RegionfastError, ValueError):
+    """A log of a format that nobody knows or without what was asked of it, or options that do not fit; never a line."""
+
+
 class PlanRefused(RegionfastError):  # noqa: N818 - says what happened to the plan
     """Nothing may be done by this plan: the checker found a row that it must not reach, or acting on it is refused."""
 

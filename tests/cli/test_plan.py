@@ -175,17 +175,19 @@ def test_nobody_signs_as_who_cannot_be_enrolled(desk: Desk, approver: str) -> No
     assert "an id has at most 128 letters" in signed.stderr
 
 
-@pytest.mark.parametrize(
-    ("given", "hours"), [("12h", 12), ("3d", 72), ("1h", 1), (stamp(5), 5), (stamp(5).replace("Z", "+00:00"), 5)]
-)
+@pytest.mark.parametrize(("given", "hours"), [("12h", 12), ("3d", 72), ("1h", 1), ("Z", 5), ("+00:00", 5)])
 def test_an_approval_expires_when_it_is_said(desk: Desk, given: str, hours: int) -> None:
+    if given in {"Z", "+00:00"}:
+        given = stamp(hours).replace("Z", given)
     signed = run("plan", "sign", desk.save(), "--key", desk.folder / "1.pem", "--as", "ops-1", "--expires", given)
     left = moment(objects(signed)["expires"]) - datetime.now(UTC)
     assert timedelta(hours=hours) - timedelta(minutes=2) < left <= timedelta(hours=hours)
 
 
-@pytest.mark.parametrize("given", ["8d", "0h", "-1h", "soon", "12", "2026-06-04", stamp(24 * 8), stamp(-1), "9999d"])
-def test_an_approval_that_could_not_be_used_is_not_signed(desk: Desk, given: str) -> None:
+@pytest.mark.parametrize("given", ["8d", "0h", "-1h", "soon", "12", "2026-06-04", 24 * 8, -1, "9999d"])
+def test_an_approval_that_could_not_be_used_is_not_signed(desk: Desk, given: str | int) -> None:
+    if isinstance(given, int):
+        given = stamp(given)
     plan = desk.save()
     signed = run("plan", "sign", plan, "--key", desk.folder / "1.pem", "--as", "ops-1", "--expires", given)
     assert (signed.exit_code, signed.stdout) == (2, "")

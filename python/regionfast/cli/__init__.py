@@ -9,7 +9,7 @@ import click
 from regionfast import __version__
 from regionfast.cli.exits import exit_codes
 
-NAMES = ("lookup", "table", "decide", "preview", "explain", "policy", "plan", "audit", "census", "doctor")
+NAMES = ("lookup", "classify", "table", "decide", "preview", "explain", "policy", "plan", "audit", "census", "doctor")
 """The subcommands, one module each with its `command`."""
 
 
@@ -51,8 +51,8 @@ Exit codes:
   1    what was asked is not so: a case of `policy test`, equal digests,
        or that plans explain every ejection
   2    wrong usage, a wrong policy, or the only input cannot be read
-  3    the output or a later part of the input is missing: disk full, ...;
-       or rows of a plan are left to be done
+  3    the output or a part of the input is missing: disk full, ...; more
+       lines are rejected than may be; rows of a plan are left to be done
   4    the database cannot be used
   5    refused for safety, or the audit is broken
   130  interrupted""",
@@ -67,6 +67,7 @@ def main() -> None:
     Examples:
       regionfast lookup 8.8.8.8 2400:3200::1
       regionfast lookup --json - < addresses.txt
+      regionfast classify access.log --by day
       regionfast policy check policy.toml
       regionfast plan show cn-1.plan
       regionfast audit verify audit/

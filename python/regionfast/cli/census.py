@@ -20,7 +20,7 @@ class Given(rosters.Source, options.Given):
     """The roster and the table."""
 
 
-@click.command()
+@click.command(short_help="Count connections by region, in all and by meeting.")
 @rosters.source("When the roster was taken; of an export, only who was there then.")
 @click.option("--exact", is_flag=True, help="Show counts below 5 too: they may tell who it is.")
 @options.table_options

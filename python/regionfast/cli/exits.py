@@ -15,7 +15,15 @@ from pathlib import Path
 import click
 
 from regionfast.cli.terminal import printable
-from regionfast.errors import AuditError, DeploymentError, DocumentError, PlanRefused, PolicyError, RosterError
+from regionfast.errors import (
+    AuditError,
+    DeploymentError,
+    DocumentError,
+    LogError,
+    PlanRefused,
+    PolicyError,
+    RosterError,
+)
 
 FALSE = 1
 """The condition that was asked for is false."""
@@ -82,7 +90,12 @@ def refusals(*, as_json: bool = False) -> Iterator[None]:
             click.echo(json.dumps({"sound": False, "findings": found}))
         say_each(str(error).splitlines())
         raise click.exceptions.Exit(USAGE) from None
-    except (RosterError, RegionError, DocumentError) as error:  # a group of regions before there is any record of it
+    except (
+        RosterError,
+        LogError,
+        RegionError,
+        DocumentError,
+    ) as error:  # a group of regions before there is any record of it
         raise Failure(without_addresses(str(error)), USAGE) from None
     except PlanRefused as error:
         say_each(error.reasons)

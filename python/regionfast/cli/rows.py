@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import secrets
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +22,7 @@ from regionfast.cli import options, terminal
 from regionfast.cli.exits import INCOMPLETE, USAGE, Failure
 from regionfast.meetings.columns import TextColumn
 from regionfast.types import Effect, Reason
+from regionfast.whole import whole_file
 
 
 class Numbers(tuple[int | None, ...]):
@@ -144,16 +143,9 @@ def send(form: Form, parts: Iterable[str], *, private: bool = False) -> None:
 @contextmanager
 def whole(path: Path, *, private: bool) -> Iterator[BinaryIO]:
     """A file that appears when all of it is there. One that names people can be read by its owner only."""
-    path = path.resolve()  # a link stays one
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
-                yield file
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path, private=private) as file:
+            yield file
     except OSError as error:
         raise Failure(f"cannot write {path}: {error.strerror or 'it fails'}", INCOMPLETE) from None
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::types::{UInt8Type, UInt16Type};
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, LargeStringArray, PrimitiveArray, StringArray, StructArray, TimestampSecondArray,
-    UInt64Array,
+    Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray, StructArray, TimestampSecondArray, UInt64Array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
@@ -85,11 +84,14 @@ fn statuses(rows: &[Slot], labels: &[Label]) -> PyResult<ArrayRef> {
 }
 
 fn texts(column: Texts) -> PyResult<ArrayRef> {
+    if i32::try_from(column.bytes.len()).is_err() {
+        return Err(PyValueError::new_err("more than 2 GiB of text wait: take batches after smaller steps"));
+    }
     let valid = NullBuffer::from(column.valid);
-    let ends = column.ends.into_iter().map(|end| end as i64);
+    let ends = column.ends.into_iter().map(|end| end as i32); // ascending, and the last is checked above
     let offsets = OffsetBuffer::new([0].into_iter().chain(ends).collect());
     let nulls = Some(valid).filter(|valid| valid.null_count() > 0);
-    Ok(Arc::new(LargeStringArray::try_new(offsets, column.bytes.into(), nulls).map_err(wrong)?))
+    Ok(Arc::new(StringArray::try_new(offsets, column.bytes.into(), nulls).map_err(wrong)?))
 }
 
 /// The two capsules of a struct.

@@ -1,10 +1,12 @@
 //! `LogSource`, `LogScan`, `LogBatch`: a pass over a log, step by step.
 
 use std::fs::File;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyValueError;
@@ -13,13 +15,13 @@ use pyo3::types::{PyBytes, PyCapsule, PyTuple};
 use regionfast_core::prefix::Network;
 use regionfast_core::scan::forwarded::{Header, Trusted};
 use regionfast_core::scan::layout::{Field, Layout, Wanted};
-use regionfast_core::scan::source::Source;
+use regionfast_core::scan::source::{GoOn, Source};
 use regionfast_core::scan::time::Form;
 use regionfast_core::scan::{Bucket, Plan, Scan};
 
 use crate::error::{not_opened, raised};
 use crate::export;
-use crate::table::Table;
+use crate::table::{Table, at_most};
 
 type Counts<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u16>>, Bound<'py, PyArray1<u64>>);
 type Rejects<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u8>>);
@@ -36,6 +38,34 @@ pub struct LogSource {
     /// `none`, `gzip` or `zstd`.
     #[pyo3(get)]
     compression: &'static str,
+    signals: Signals,
+}
+
+/// What a signal handler of Python raised while a source was waited for: `KeyboardInterrupt` for Ctrl-C.
+#[derive(Clone, Default)]
+struct Signals(Arc<Mutex<Option<PyErr>>>);
+
+impl Signals {
+    /// Runs the handlers; false where one raises.
+    fn go_on(&self) -> GoOn {
+        let signals = self.clone();
+        Box::new(move || match Python::attach(|py| py.check_signals()) {
+            Ok(()) => true,
+            Err(raised) => {
+                *signals.lock() = Some(raised);
+                false
+            }
+        })
+    }
+
+    /// Raises what a handler raised.
+    fn raise(&self) -> PyResult<()> {
+        self.lock().take().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<PyErr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Which file.
@@ -62,15 +92,19 @@ impl LogSource {
     #[new]
     #[pyo3(signature = (source, /))]
     fn new(py: Python<'_>, source: Place) -> PyResult<Self> {
-        let open = |source| match source {
-            Place::Path(path) => File::open(path),
+        let path = if let Place::Path(path) = &source { Some(path.clone()) } else { None };
+        let file = match source {
+            Place::Path(path) => opened(py, path)?,
             Place::Stdin => stdin(),
         };
-        let path = if let Place::Path(path) = &source { Some(path.clone()) } else { None };
-        let source = py.detach(|| open(source).and_then(Source::new)).map_err(|error| not_opened(py, &error, path))?;
+        let signals = Signals::default();
+        let go_on = signals.go_on();
+        let source = py.detach(|| file.and_then(|file| Source::new(file, go_on)));
+        signals.raise()?;
+        let source = source.map_err(|error| not_opened(py, &error, path))?;
         let (position, size) = (source.position(), source.size());
         let compression = source.compression().name();
-        Ok(Self { source: Mutex::new(Some(source)), position, size, compression })
+        Ok(Self { source: Mutex::new(Some(source)), position, size, compression, signals })
     }
 
     /// How many bytes of the file were read so far.
@@ -79,10 +113,18 @@ impl LogSource {
         self.position.load(Ordering::Relaxed)
     }
 
-    /// The first bytes, unpacked and without a mark of UTF-8; fewer only where the file has no more. Before a scan.
+    /// Why no more can be read, where what was looked at ended early; `None` also when a scan has the source.
+    #[getter]
+    fn failure(&self) -> Option<String> {
+        self.lock().as_ref().and_then(|source| source.failure().map(str::to_owned))
+    }
+
+    /// The first bytes, unpacked and without a mark of UTF-8; fewer only where the file has no more, and at most 16 MiB.
+    /// Before a scan.
     #[pyo3(signature = (size=65_536, /))]
     fn peek<'py>(&self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
         let first = py.detach(|| self.lock().as_mut().map(|source| source.peek(size).to_vec()));
+        self.signals.raise()?;
         Ok(PyBytes::new(py, &first.ok_or_else(is_taken)?))
     }
 }
@@ -95,6 +137,27 @@ impl LogSource {
 
 fn is_taken() -> PyErr {
     PyValueError::new_err("a scan has read this source: open the file again")
+}
+
+/// The file at a path. A pipe with a name is not open before somebody writes to it, and the system's call for that cannot
+/// be left: another thread waits in it, and this one for signals.
+fn opened(py: Python<'_>, path: PathBuf) -> PyResult<std::io::Result<File>> {
+    if !std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Ok(py.detach(|| File::open(path)));
+    }
+    let (sender, mut receiver) = mpsc::channel();
+    let open = move || sender.send(File::open(path));
+    if let Err(error) = thread::Builder::new().spawn(open) {
+        return Ok(Err(error));
+    }
+    loop {
+        let receiver = &mut receiver; // for one thread alone, which is what may leave the interpreter
+        match py.detach(move || receiver.recv_timeout(Duration::from_millis(100))) {
+            Ok(opened) => return Ok(opened),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(error @ RecvTimeoutError::Disconnected) => return Ok(Err(std::io::Error::other(error))),
+        }
+    }
 }
 
 /// Standard input, as a file of its own: it stays open when this one is closed.
@@ -127,6 +190,7 @@ impl From<FieldArgument> for Field {
 pub struct LogScan {
     scan: Scan,
     table: Py<Table>,
+    signals: Signals,
     /// The names of the fields that rows carry.
     kept: Vec<String>,
 }
@@ -166,7 +230,7 @@ impl LogScan {
         line: bool,
         raw: bool,
         rejects: bool,
-        threads: Option<NonZero<usize>>,
+        threads: Option<usize>,
     ) -> PyResult<Self> {
         let py = source.py();
         let (kept, keep): (Vec<String>, Vec<FieldArgument>) = keep.into_iter().unzip();
@@ -203,6 +267,12 @@ impl LogScan {
             86_400 => Bucket::Day,
             _ => return Err(PyValueError::new_err("`bucket` is 0, 3600 or 86400")),
         };
+        let slots = table.get().core().labels().len();
+        if select.as_ref().is_some_and(|select| select.len() != slots) {
+            return Err(PyValueError::new_err(format!(
+                "`select` has a byte for each of the {slots} slots of the table"
+            )));
+        }
         let plan = Plan {
             table: Arc::clone(table.get().core()),
             layout: Layout::new(wanted).map_err(|error| raised(py, &error))?,
@@ -215,15 +285,19 @@ impl LogScan {
             rejects,
         };
         let source = source.get();
+        let threads = at_most(threads)?;
+        let signals = source.signals.clone();
         let source = py.detach(|| source.lock().take()).ok_or_else(is_taken)?;
-        Ok(Self { scan: Scan::new(source, plan, skip, threads), table: table.clone().unbind(), kept })
+        Ok(Self { scan: Scan::new(source, plan, skip, threads), table: table.clone().unbind(), signals, kept })
     }
 
-    /// Reads about `size` bytes more, or less where that takes longer than a moment, without the interpreter lock;
-    /// false when all is read.
+    /// Reads on, without the interpreter lock, until about `size` bytes were read or wait to be taken, a moment is over,
+    /// or a pipe has no more yet; false when all is read.
     #[pyo3(signature = (size=67_108_864, /))]
-    fn step(&mut self, py: Python<'_>, size: usize) -> bool {
-        py.detach(|| self.scan.step(size))
+    fn step(&mut self, py: Python<'_>, size: usize) -> PyResult<bool> {
+        let is_more = py.detach(|| self.scan.step(size));
+        self.signals.raise()?;
+        Ok(is_more)
     }
 
     /// Lines so far; `skipped + unparsed +` rows.
@@ -316,7 +390,7 @@ impl LogScan {
     }
 
     /// `(line, reason)` of the lines since the last call that are wrong: `uint64` from 1; `uint8`, 0 too long, 1 not of
-    /// the form, 2 before any `#Fields:`, 3 a row whose address is none.
+    /// the form, 2 before any `#Fields:`, 3 a row whose address is none, 4 cut off where the source failed.
     fn take_rejects<'py>(&mut self, py: Python<'py>) -> Rejects<'py> {
         let (lines, reasons): (Vec<u64>, Vec<u8>) =
             self.scan.take_rejects().into_iter().map(|(line, reason)| (line, reason as u8)).unzip();

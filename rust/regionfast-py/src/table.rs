@@ -195,11 +195,7 @@ impl Table {
             "raise" => true,
             _ => return Err(PyValueError::new_err("`errors` is neither \"status\" nor \"raise\"")),
         };
-        let threads = match threads.map(NonZero::new) {
-            Some(None) => return Err(PyValueError::new_err("`threads` is at least 1, or None")),
-            threads => threads.flatten(),
-        };
-        let mut resolved = Resolved::new(&slf.get().core, threads);
+        let mut resolved = Resolved::new(&slf.get().core, at_most(threads)?);
         doors::read(addresses, &mut resolved)?;
         let found = resolved.answers;
         if raise && let Some(index) = found.slots.iter().position(|&slot| slot == Status::Invalid.slot()) {
@@ -292,6 +288,14 @@ impl Table {
         let regions = self.codes.iter().flatten().count();
         let kind = regionfast_core::Error::shown(&claims.kind);
         format!("<Table {kind} {} {regions} regions>", self.core.content().level.name())
+    }
+}
+
+/// How many threads are used at most, `None` what the process may use.
+pub fn at_most(threads: Option<usize>) -> PyResult<Option<NonZero<usize>>> {
+    match threads.map(NonZero::new) {
+        Some(None) => Err(PyValueError::new_err("`threads` is at least 1, or None")),
+        threads => Ok(threads.flatten()),
     }
 }
 

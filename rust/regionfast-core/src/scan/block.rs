@@ -34,6 +34,8 @@ pub(super) enum Content {
         heading: usize,
         /// The columns in force at the front, of a W3C log.
         columns: Option<Arc<Columns>>,
+        /// Whether the last line is what is left of one, since the source failed in it.
+        is_cut: bool,
     },
     /// A line longer than [`LONGEST`].
     TooLong,
@@ -125,8 +127,13 @@ impl Blocks {
             Cut::Directives(directives) => directives.pass(lines),
             _ => None,
         };
-        let heading = std::mem::take(&mut self.heading);
-        Some(self.block(read, len, Content::Lines { len, heading, columns }))
+        let heading = match &self.cut {
+            Cut::Rows(csv) if self.heading > 0 => rows_in(csv, lines, self.heading),
+            _ => 0,
+        };
+        self.heading -= heading;
+        let is_cut = self.is_ended && self.source.failure().is_some() && !lines.ends_with(b"\n");
+        Some(self.block(read, len, Content::Lines { len, heading, columns, is_cut }))
     }
 
     /// Drops what still belongs to a line that is too long.
@@ -158,7 +165,10 @@ impl Directives {
         for at in first.into_iter().chain(memmem::find_iter(lines, b"\n#").map(|at| at + 1)) {
             let line = lines.get(at..).unwrap_or_default();
             let line = line.get(..memchr(b'\n', line).map_or(line.len(), |end| end + 1)).unwrap_or_default();
-            if let Some(read) = Columns::read(super::trimmed(line), &self.wanted) {
+            let line = super::trimmed(line);
+            if line.len() <= LONGEST
+                && let Some(read) = Columns::read(line, &self.wanted)
+            {
                 self.columns = Some(Arc::new(read));
             }
         }
@@ -166,16 +176,25 @@ impl Directives {
     }
 }
 
+/// How many of the first so many rows are among these: blank, broken and too long lines are none.
+fn rows_in(csv: &Csv, bytes: &[u8], most: usize) -> usize {
+    let mut csv = csv.another();
+    let (mut start, mut rows) = (0, 0);
+    while rows < most
+        && let Some(record) = csv.record_end(bytes.get(start..).unwrap_or_default(), true)
+    {
+        start += record.len();
+        let line = super::trimmed(bytes.get(start - record.len()..start).unwrap_or_default());
+        rows += usize::from(matches!(record, Record::Row { .. }) && line.len() <= LONGEST && !super::is_blank(line));
+    }
+    rows
+}
+
 /// Where the last whole row ends.
 fn rows_end(csv: &mut Csv, bytes: &[u8], at_end: bool) -> usize {
     let mut end = 0;
     while let Some(record) = csv.record_end(bytes.get(end..).unwrap_or_default(), at_end) {
-        match record {
-            Record::Row { len } | Record::Broken { len } => end += len,
-        }
-        if end >= bytes.len() {
-            break;
-        }
+        end += record.len();
     }
     end
 }

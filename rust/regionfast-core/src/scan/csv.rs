@@ -37,6 +37,17 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Bytes with the line end.
+    #[inline]
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "none is empty")]
+    pub fn len(self) -> usize {
+        let (Self::Row { len } | Self::Broken { len }) = self;
+        len
+    }
+}
+
 /// What is known of bytes that were read to find an end that they do not have.
 ///
 /// INVARIANT: whoever is inside quotes at a line end before `at` comes to `at` in `state`, without the end of a row
@@ -78,6 +89,12 @@ impl Csv {
         Self { separator, places, width, ahead: Ahead::default() }
     }
 
+    /// The same reader at the front of other bytes.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { ahead: Ahead::default(), ..self.clone() }
+    }
+
     /// What starts at the front of `bytes`, and where it ends; `None` where more bytes are needed to say so, and where
     /// there are none. At the end of the file more are never needed.
     ///
@@ -110,8 +127,7 @@ impl Csv {
         } else {
             self.quoted_end(line, bytes, at_end, longest)?
         };
-        let (Record::Row { len } | Record::Broken { len }) = record;
-        self.ahead.at = self.ahead.at.saturating_sub(len);
+        self.ahead.at = self.ahead.at.saturating_sub(record.len());
         Some(record)
     }
 

@@ -13,7 +13,7 @@ use super::rows::Rows;
 use super::tally::{Tally, UNDATED};
 use super::time::{self, Clock, Form};
 use super::w3c::{self, Columns};
-use super::{Bucket, LONGEST, Plan, Reason, blank, free, trimmed};
+use super::{Bucket, LONGEST, Plan, Reason, blank, free, is_blank, trimmed};
 use crate::slot::{Slot, Status};
 use crate::text::{self, Parsed, Row, TextKernel};
 
@@ -74,6 +74,12 @@ impl Piece {
                 UNDATED
             }
         }
+    }
+
+    /// Bytes that it takes in memory beside its counts, about.
+    pub fn bytes(&self) -> usize {
+        let rejects = size_of::<(u64, Reason)>() * self.rejects.len();
+        self.rows.bytes() + self.raw.len() + rejects
     }
 
     /// The present line is no row.
@@ -149,8 +155,15 @@ impl<'p> Reader<'p> {
     }
 
     /// Reads whole lines. `offset` is where they start in the file, `heading` how many rows at the front are none,
-    /// `columns` what is in force before them.
-    pub fn read(&mut self, block: &[u8], offset: u64, mut heading: usize, mut columns: Option<Arc<Columns>>) -> Piece {
+    /// `columns` what is in force before them, and `is_cut` whether the last one is not whole.
+    pub fn read(
+        &mut self,
+        block: &[u8],
+        offset: u64,
+        mut heading: usize,
+        mut columns: Option<Arc<Columns>>,
+        is_cut: bool,
+    ) -> Piece {
         let plan = self.plan;
         let mut piece = Piece::new(plan.layout.kept);
         let mut waiting = Waiting::new(block, offset);
@@ -161,9 +174,17 @@ impl<'p> Reader<'p> {
             let line = trimmed(block.get(start..end).unwrap_or_default());
             let from = std::mem::replace(&mut start, end);
             piece.lines += 1;
-            let is_heading = heading > 0;
-            heading = heading.saturating_sub(1);
-            if is_heading || is_blank(line) {
+            if line.len() > LONGEST || (is_cut && end == block.len()) {
+                // First, so that it does not matter whether all of the line is in the block.
+                piece.reject(plan, if line.len() > LONGEST { Reason::TooLong } else { Reason::Cut });
+                continue;
+            }
+            if is_blank(line) {
+                piece.skipped += 1;
+                continue;
+            }
+            if heading > 0 && !is_broken {
+                heading -= 1;
                 piece.skipped += 1;
                 continue;
             }
@@ -177,7 +198,6 @@ impl<'p> Reader<'p> {
             let mark = Mark { line: piece.lines, start: from, end, time: UNDATED };
             if let Shape::Common(common) = &plan.layout.shape
                 && plan.is_plain()
-                && line.len() <= LONGEST
             {
                 // What most logs are read for, without a list of cells in between.
                 let Some((client, time)) = common.client_and_time(line) else {
@@ -217,7 +237,6 @@ impl<'p> Reader<'p> {
         cells: &mut Vec<Cell<'a>>,
     ) -> Option<Reason> {
         match &self.plan.layout.shape {
-            _ if line.len() > LONGEST => Some(Reason::TooLong),
             Shape::W3c(_) if columns.is_none() => Some(Reason::NoHeader),
             shape => (is_broken || !shape.split(line, columns, cells)).then_some(Reason::NoMatch),
         }
@@ -307,6 +326,8 @@ impl<'a> Waiting<'a> {
     /// Adds a row whose address is a part of the block, and which carries no other fields.
     #[inline]
     fn push(&mut self, plan: &Plan, client: &'a [u8], mark: Mark) {
+        // INVARIANT: a part of the block, as the splitters give it, or empty: then it does not matter where it is said to
+        // be. Were it neither, the row would read as invalid, since the block has no such place.
         let start = (client.as_ptr() as usize).wrapping_sub(self.block.as_ptr() as usize);
         self.spans.push((start, client.len()));
         self.buckets.push(match plan.bucket {
@@ -364,7 +385,7 @@ impl<'a> Waiting<'a> {
                 piece.rows.slots.push(slot);
                 if plan.address {
                     let text = self.addresses.get(row).and_then(Option::as_deref);
-                    piece.rows.addresses.push(text.filter(|text| !matches!(text, [] | [b'-'])));
+                    piece.rows.addresses.push(text.filter(|_| slot != Status::Missing.slot()));
                 }
                 let first = row * plan.layout.kept;
                 for (texts, cell) in piece.rows.kept.iter_mut().zip(self.kept.get(first..).unwrap_or_default()) {
@@ -433,15 +454,6 @@ fn said<'a>(shape: &Shape, cell: Cell<'a>) -> Option<Cow<'a, [u8]>> {
     }
 }
 
-#[inline]
-fn is_blank(line: &[u8]) -> bool {
-    match line.first() {
-        None => true,
-        Some(b' ' | b'\t') => line.iter().all(|byte| matches!(byte, b' ' | b'\t')),
-        Some(_) => false,
-    }
-}
-
 /// Where the lines of a block end.
 enum Ends<'a> {
     Lines { newlines: memchr::Memchr<'a>, len: usize },
@@ -451,7 +463,7 @@ enum Ends<'a> {
 impl<'a> Ends<'a> {
     fn new(block: &'a [u8], shape: &Shape) -> Self {
         match shape {
-            Shape::Csv(csv) => Self::Rows { csv: csv.clone(), block },
+            Shape::Csv(csv) => Self::Rows { csv: csv.another(), block },
             _ => Self::Lines { newlines: memchr_iter(b'\n', block), len: block.len() },
         }
     }

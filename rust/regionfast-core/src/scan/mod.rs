@@ -49,6 +49,9 @@ use crate::table::Table;
 /// Bytes of the longest line that is read.
 pub const LONGEST: usize = 1 << 20;
 
+/// More threads than this wait for each other.
+const MOST_THREADS: usize = 64;
+
 /// A step ends after this time, so that whoever waits can be told how far it is, or stop it.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -64,6 +67,8 @@ pub enum Reason {
     NoHeader = 2,
     /// A row whose address is none.
     InvalidAddress = 3,
+    /// What is left of a line in which the source failed.
+    Cut = 4,
 }
 
 /// How rows are counted by time.
@@ -116,6 +121,8 @@ pub struct Scan {
     plan: Plan,
     blocks: Mutex<Blocks>,
     threads: usize,
+    /// Whether somebody may still be writing what is read.
+    is_live: bool,
     buffers: Vec<Vec<u8>>,
     is_ended: bool,
     tally: Tally,
@@ -149,16 +156,18 @@ pub struct Totals {
 impl Scan {
     /// A pass over a source. Of its rows the first `heading` are none.
     ///
-    /// `threads` is the most that are used, `None` what the process may use. A pipe is read by one, so that what comes
-    /// in is answered without waiting for more.
+    /// `threads` is the most that are used, `None` what the process may use. A pipe is read by one, which takes in what
+    /// is there and answers before it waits for more.
     #[must_use]
     pub fn new(source: Source, plan: Plan, heading: usize, threads: Option<NonZero<usize>>) -> Self {
         let most = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-        let threads = if source.is_live() { 1 } else { most };
+        let threads = if source.size().is_none() { 1 } else { most.min(MOST_THREADS) };
+        let is_live = source.is_live();
         let slots = plan.table.labels().len();
         Self {
             blocks: Mutex::new(Blocks::new(source, &plan.layout.shape, heading)),
             threads,
+            is_live,
             buffers: Vec::new(),
             is_ended: false,
             tally: Tally::new(slots),
@@ -171,7 +180,7 @@ impl Scan {
         }
     }
 
-    /// Reads about so many bytes more, or less where that takes longer than a moment; false when all is read.
+    /// Reads on until about so many bytes were read or wait to be taken, or a moment is over; false when all is read.
     ///
     /// Threads end with the step: a pool would not survive a fork.
     pub fn step(&mut self, size: usize) -> bool {
@@ -180,29 +189,35 @@ impl Scan {
         }
         self.buffers.resize_with(self.threads, Vec::new);
         let (blocks, plan) = (&self.blocks, &self.plan);
-        let (left, is_ended, start) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
+        let (taken, is_ended, start) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
+        let is_live = self.is_live;
         let work = |buffer: &mut Vec<u8>| {
             let mut reader = Reader::new(plan);
             let mut pieces = Vec::new();
-            while left.load(Ordering::Relaxed) < size && (pieces.is_empty() || start.elapsed() < PATIENCE) {
-                let taken = {
+            while taken.load(Ordering::Relaxed) < size.max(1) && (pieces.is_empty() || start.elapsed() < PATIENCE) {
+                let next = {
                     let mut blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
                     blocks.next(buffer)
                 };
-                let Some(block) = taken else {
+                let Some(block) = next else {
                     is_ended.store(true, Ordering::Relaxed);
                     break;
                 };
-                left.fetch_add(block.bytes, Ordering::Relaxed);
+                taken.fetch_add(block.bytes, Ordering::Relaxed);
                 let piece = match block.content {
-                    Content::Lines { len, heading, columns } => {
+                    Content::Lines { len, heading, columns, is_cut } => {
                         let lines = buffer.get(..len).unwrap_or_default();
-                        reader.read(lines, block.offset, heading, columns)
+                        reader.read(lines, block.offset, heading, columns, is_cut)
                     }
                     Content::TooLong => Piece::too_long(plan),
                     Content::Nothing => continue,
                 };
+                // A row of two bytes takes thirty times as many in memory.
+                taken.fetch_add(piece.bytes(), Ordering::Relaxed);
                 pieces.push((block.index, piece));
+                if is_live {
+                    break;
+                }
             }
             (pieces, reader.tally, reader.mentions)
         };
@@ -306,6 +321,16 @@ fn trimmed(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {
         Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
         None => line,
+    }
+}
+
+/// Whether there is nothing on a line but blanks and tabs.
+#[inline]
+fn is_blank(line: &[u8]) -> bool {
+    match line.first() {
+        None => true,
+        Some(b' ' | b'\t') => line.iter().all(|byte| matches!(byte, b' ' | b'\t')),
+        Some(_) => false,
     }
 }
 

@@ -42,6 +42,13 @@ impl Rows {
         }
         self.texts.append(&later.texts);
     }
+
+    /// Bytes that the rows take, about.
+    pub(super) fn bytes(&self) -> usize {
+        let row = 2 * size_of::<u64>() + size_of::<Option<i64>>() + size_of::<Slot>();
+        let texts = [&self.addresses, &self.texts].into_iter().chain(&self.kept);
+        row * self.lines.len() + texts.map(Texts::size).sum::<usize>()
+    }
 }
 
 /// A column of texts in UTF-8, some of which are not there.
@@ -65,6 +72,10 @@ impl Texts {
         }
         self.ends.push(self.bytes.len());
         self.valid.push(text.is_some());
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + (size_of::<usize>() + size_of::<bool>()) * self.ends.len()
     }
 
     pub(super) fn push_cell(&mut self, cell: &Cell<'_>) {

@@ -12,12 +12,15 @@ use flate2::bufread::MultiGzDecoder;
 
 /// RFC 1952 section 2.3.1.
 const GZIP: &[u8] = b"\x1f\x8b";
-/// RFC 8878 section 3.1.1, as it stands in a file.
+/// RFC 8878 section 3.1.1, as it stands in a file; a file may also begin with a frame to be skipped, section 3.1.2.
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// The mark of UTF-8, which some editors and IIS write at the front of a file.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Bytes that are read from a packed file at once.
 const PACKED: usize = 1 << 17;
+
+/// Whether to read on, after a signal.
+pub type GoOn = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// How a file is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,29 +60,35 @@ pub struct Source {
 }
 
 impl Source {
-    /// The bytes of a file or a pipe, from where it stands.
+    /// The most bytes that can be looked at before they are read.
+    pub const AHEAD: usize = 1 << 24;
+
+    /// The bytes of a file or a pipe, from where it stands. For `go_on` see [`Source::of`].
     ///
     /// # Errors
     /// What the system says when the first bytes cannot be read; a directory is [`ErrorKind::IsADirectory`].
-    pub fn new(file: File) -> io::Result<Self> {
+    pub fn new(file: File, go_on: GoOn) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
-        Self::of(file, metadata.is_file().then_some(metadata.len()))
+        Self::of(file, metadata.is_file().then_some(metadata.len()), go_on)
     }
 
     /// The bytes of anything that is read, stored in so many bytes where that is known.
     ///
+    /// Whenever a signal comes in while it waits, `go_on` is asked whether to wait on: else a pipe that falls silent
+    /// could not be left.
+    ///
     /// # Errors
     /// What is said when the first bytes cannot be read.
-    pub fn of(stored: impl Read + Send + 'static, size: Option<u64>) -> io::Result<Self> {
+    pub fn of(stored: impl Read + Send + 'static, size: Option<u64>, go_on: GoOn) -> io::Result<Self> {
         let position = Arc::new(AtomicU64::new(0));
-        let mut stored = Counted { stored, position: Arc::clone(&position) };
+        let mut stored = Counted { stored, position: Arc::clone(&position), go_on };
         let mut first = [0; ZSTD.len()];
         let mut len = 0;
         while let Some(free) = first.get_mut(len..).filter(|free| !free.is_empty()) {
-            match retried(|| stored.read(free))? {
+            match stored.read(free)? {
                 0 => break,
                 more => len += more,
             }
@@ -87,7 +96,7 @@ impl Source {
         let first = first.get(..len).unwrap_or_default().to_vec();
         let compression = match () {
             () if first.starts_with(GZIP) => Compression::Gzip,
-            () if first == ZSTD => Compression::Zstd,
+            () if first == ZSTD || is_skippable(&first) => Compression::Zstd,
             () => Compression::None,
         };
         let whole = Cursor::new(first).chain(stored);
@@ -142,8 +151,10 @@ impl Source {
         self.failure.as_deref()
     }
 
-    /// The next bytes, which are read again later; fewer than `size` only where no more come.
+    /// The next bytes, which are read again later; fewer than `size` only where no more come, and at most
+    /// [`Source::AHEAD`].
     pub fn peek(&mut self, size: usize) -> &[u8] {
+        let size = size.min(Self::AHEAD);
         let before = self.ahead.len();
         if before < size {
             let mut ahead = std::mem::take(&mut self.ahead);
@@ -168,6 +179,9 @@ impl Source {
         for (to, from) in buffer.iter_mut().zip(self.ahead.drain(..len)) {
             *to = from;
         }
+        if len > 0 && self.is_live() {
+            return len;
+        }
         while let Some(free) = buffer.get_mut(len..).filter(|free| !free.is_empty()) {
             match self.read_once(free) {
                 0 => break,
@@ -184,7 +198,7 @@ impl Source {
         if self.is_ended {
             return 0;
         }
-        let count = match retried(|| self.unpacked.read(free)) {
+        let count = match self.unpacked.read(free) {
             Ok(count) => count,
             Err(error) => {
                 self.failure = Some(self.said(&error));
@@ -197,6 +211,10 @@ impl Source {
 
     fn said(&self, error: &io::Error) -> String {
         // Errors of the system have its number; what remains is said of the data by whoever unpacks them.
+        if self.compression == Compression::Zstd && error.to_string().contains("too much memory") {
+            return "the zstd data needs a window above 128 MiB: unpack it with `zstd -dc --long=31` and read the pipe"
+                .into();
+        }
         if error.raw_os_error().is_some() || self.compression == Compression::None {
             return format!("cannot be read to its end: {error}");
         }
@@ -204,25 +222,28 @@ impl Source {
     }
 }
 
-/// Reads again where a signal came in between.
-fn retried(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match read() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            done => return done,
-        }
-    }
+/// Whether a frame is to be skipped: `pzstd` and others write one first.
+fn is_skippable(first: &[u8]) -> bool {
+    matches!(first, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }
 
 /// What says how far it was read.
 struct Counted<R> {
     stored: R,
     position: Arc<AtomicU64>,
+    go_on: GoOn,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stored.read(buffer)?;
+        let count = loop {
+            match self.stored.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted && (self.go_on)() => {}
+                // Of another kind, since who reads through a decoder would ask again.
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(io::Error::other("stopped")),
+                done => break done?,
+            }
+        };
         self.position.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

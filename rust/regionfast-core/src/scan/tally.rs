@@ -8,7 +8,7 @@ use crate::slot::Slot;
 pub const UNDATED: i64 = i64::MIN;
 
 /// Pairs of bucket and slot that are counted apart: a log whose times are noise must not fill the memory.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 
 /// How many rows there are by bucket and slot.
 #[derive(Debug)]

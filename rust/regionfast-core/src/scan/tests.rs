@@ -75,7 +75,7 @@ fn blocks_and_threads_change_nothing() {
     let (bytes, lines, rows) = many();
     assert!(bytes.len() > 6 * block::BLOCK);
     for packed in [bytes.clone(), gzip(&bytes), bytes[..bytes.len() - 1].to_vec()] {
-        for threads in 1..=3 {
+        for threads in [1, 2, 3, usize::MAX] {
             let mut plan = plan("common");
             (plan.rows, plan.line, plan.rejects, plan.raw) = (true, true, true, true);
             let mut scan = scan(&packed, plan, threads);
@@ -128,6 +128,55 @@ fn a_line_of_any_length_is_one_line() {
 }
 
 #[test]
+fn it_does_not_matter_where_in_a_block_a_long_line_is() {
+    for before in [0, 1000, block::BLOCK - 1] {
+        for long in [" ".repeat(LONGEST + 1), format!("#{}", "x".repeat(LONGEST))] {
+            let text = format!("#Fields: c-ip\n{}\n{long}\n1.2.3.4\n", "x".repeat(before));
+            let mut plan = plan("w3c");
+            plan.rejects = true;
+            let mut scan = scan(text.as_bytes(), plan, 2);
+            assert!(scan.take_rejects().contains(&(3, Reason::TooLong)));
+            assert_eq!((scan.totals.lines, scan.totals.unparsed), (4, 1));
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_off_is_no_row() {
+    // Random hours, so that the packed data is long and half of it ends inside a line.
+    let text: String =
+        (0..20_000_u32).map(|nth| line(&format!("1.2.3.{}", nth.wrapping_mul(0x9e37_79b9) >> 24), 1)).collect();
+    let packed = gzip(text.as_bytes());
+    for cut in [packed.len() / 2, packed.len() / 3, packed.len() - 9] {
+        let mut plan = plan("common");
+        plan.rejects = true;
+        let mut scan = scan(&packed[..cut], plan, 2);
+        assert!(scan.failure().is_some());
+        let rows: u64 = scan.counts().into_iter().map(|(_, _, count)| count).sum();
+        assert_eq!(rows + scan.totals.unparsed, scan.totals.lines);
+        let rejects = scan.take_rejects();
+        assert!(rejects.iter().all(|reject| *reject == (scan.totals.lines, Reason::Cut)) && rejects.len() <= 1);
+        assert!(rows > 1000);
+    }
+    assert_eq!(scan(&text.as_bytes()[..text.len() - 1], plan("common"), 1).totals.unparsed, 0);
+}
+
+#[test]
+fn a_step_ends_when_much_waits_to_be_taken() {
+    let text = "a\n".repeat(1 << 20);
+    let mut plan = plan("text");
+    (plan.rows, plan.rejects) = (true, true);
+    let mut scan = Scan::new(source(text.as_bytes()), plan, 0, NonZero::new(1));
+    let mut rows = 0;
+    while scan.step(1 << 22) {
+        let some = scan.take_rows();
+        assert!(some.bytes() < 1 << 24, "{}", some.bytes());
+        rows += some.lines.len();
+    }
+    assert_eq!(rows + scan.take_rows().lines.len(), 1 << 20);
+}
+
+#[test]
 fn columns_of_w3c_hold_until_others_come() {
     let mut text = String::from("1.2.3.4 before\n#Fields: c-ip what\n");
     for nth in 0..40_000 {
@@ -156,6 +205,18 @@ fn rows_of_csv_may_hold_line_ends() {
         let mut scan = Scan::new(source(text.as_bytes()), plan("csv"), 1, NonZero::new(threads));
         while scan.step(1) {}
         assert_eq!((scan.totals.lines, scan.totals.skipped, scan.totals.unparsed), (202, 2, 0));
+    }
+}
+
+#[test]
+fn a_heading_is_the_first_row() {
+    let blanks = format!("{}what,client\nx,1.2.3.4\n", "\n".repeat(block::BLOCK + 5));
+    for text in [&blanks, "\n \t\nwhat,client\nx,1.2.3.4\n", "\"x,\nwhat,client\nx,1.2.3.4\n", "what,client\nx,1.2.3.4"]
+    {
+        let mut scan = Scan::new(source(text.as_bytes()), plan("csv"), 1, NonZero::new(1));
+        while scan.step(1) {}
+        let slot = scan.table().lookup_parsed(crate::text::parse(b"1.2.3.4")).0;
+        assert_eq!(scan.counts(), [(tally::UNDATED, slot, 1)], "{text}");
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::blank::hex;
 use super::cell::{Cell, Places};
@@ -30,11 +30,14 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns that a directive sets; `None` where it is not `#Fields:`. Of two columns of one name the first is
+    /// The columns that a directive sets; `None` where it is not `#Fields:`, in any case. Of two columns of one name the first is
     /// it.
     #[must_use]
     pub fn read(directive: &[u8], wanted: &Wanted) -> Option<Self> {
-        let names = directive.strip_prefix(b"#Fields:")?;
+        let (name, names) = directive.split_at_checked(b"#Fields:".len())?;
+        if !name.eq_ignore_ascii_case(b"#Fields:") {
+            return None;
+        }
         let names: Vec<&[u8]> =
             names.split(|byte| matches!(byte, b' ' | b'\t')).filter(|name| !name.is_empty()).collect();
         let column = |wanted: &String| names.iter().position(|name| name.eq_ignore_ascii_case(wanted.as_bytes()));
@@ -44,9 +47,18 @@ impl Columns {
 
     /// The wanted values of a line, absent where the columns do not have them; false where the line has more or fewer
     /// values than there are columns.
+    ///
+    /// A value may hold what does not part them: a header of a visitor may have tabs. So a line that has as many values
+    /// by tabs as by blanks could mean either, and is no row.
     #[inline]
     pub fn split<'a>(&self, line: &'a [u8], cells: &mut Vec<Cell<'a>>) -> bool {
-        let separator = if memchr(b'\t', line).is_some() { b'\t' } else { b' ' };
+        let values = |separator| memchr_iter(separator, line).count() + 1;
+        let separator = match memchr(b'\t', line) {
+            None => b' ',
+            Some(_) if values(b'\t') != self.count => b' ',
+            Some(_) if values(b' ') == self.count => return false,
+            Some(_) => b'\t',
+        };
         self.places.split(line, separator, cells) == self.count
     }
 }

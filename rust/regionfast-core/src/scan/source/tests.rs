@@ -8,7 +8,7 @@ use super::*;
 
 /// A source of these bytes.
 pub(in crate::scan) fn source(bytes: &[u8]) -> Source {
-    Source::of(Cursor::new(bytes.to_vec()), Some(bytes.len() as u64)).unwrap()
+    Source::of(Cursor::new(bytes.to_vec()), Some(bytes.len() as u64), Box::new(|| true)).unwrap()
 }
 
 pub(in crate::scan) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -42,6 +42,7 @@ fn text() -> Vec<u8> {
 fn every_form_gives_the_bytes_in_it() {
     let text = text();
     let members = [gzip(&text[..1000]), gzip(&[]), gzip(&text[1000..])].concat();
+    let skipped = [&b"\x53\x2a\x4d\x18\x03\x00\x00\x00abc"[..], &zstd(&text)].concat();
     let frames = [zstd(&text[..1000]), zstd(&[]), zstd(&text[1000..])].concat();
     for (bytes, form) in [
         (&text, Compression::None),
@@ -49,6 +50,7 @@ fn every_form_gives_the_bytes_in_it() {
         (&members, Compression::Gzip),
         (&zstd(&text), Compression::Zstd),
         (&frames, Compression::Zstd),
+        (&skipped, Compression::Zstd),
     ] {
         let source = source(bytes);
         assert_eq!((source.compression(), source.size()), (form, Some(bytes.len() as u64)));
@@ -103,5 +105,43 @@ fn what_was_looked_at_is_read_again() {
 #[test]
 fn a_directory_is_no_log() {
     let directory = File::open(std::env::temp_dir()).unwrap();
-    assert_eq!(Source::new(directory).err().unwrap().kind(), ErrorKind::IsADirectory);
+    assert_eq!(Source::new(directory, Box::new(|| true)).err().unwrap().kind(), ErrorKind::IsADirectory);
+}
+
+/// A pipe that is interrupted before each byte.
+struct Silent(Vec<u8>, bool);
+
+impl Read for Silent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let Some(byte) = self.0.pop() else { return Ok(0) };
+        buffer[0] = byte;
+        Ok(1)
+    }
+}
+
+#[test]
+fn a_signal_asks_whether_to_read_on() {
+    let mut source = Source::of(Silent(b"cba".to_vec(), false), None, Box::new(|| true)).unwrap();
+    assert!(source.is_live());
+    assert_eq!(source.peek(100), b"abc");
+    assert_eq!(source.failure(), None);
+    let asked = AtomicU64::new(0);
+    let go_on = move || asked.fetch_add(1, Ordering::Relaxed) < 6;
+    let mut source = Source::of(Silent(b"gfedcba".to_vec(), false), None, Box::new(go_on)).unwrap();
+    assert_eq!(source.peek(100), b"abcdef");
+    assert_eq!(source.failure(), Some("cannot be read to its end: stopped"));
+    assert!(Source::of(Silent(b"a".to_vec(), false), None, Box::new(|| false)).is_err());
+}
+
+#[test]
+fn a_live_source_gives_what_is_there() {
+    let mut source = Source::of(Silent(b"fedcba".to_vec(), false), None, Box::new(|| true)).unwrap();
+    let mut buffer = [0; 100];
+    let mut read = || source.read(&mut buffer);
+    // Three were looked at already, for a mark of UTF-8.
+    assert_eq!([read(), read(), read(), read(), read()], [3, 1, 1, 1, 0]);
 }
