@@ -193,19 +193,51 @@ impl Sink for Share<'_> {
     fn mixed(&mut self, rows: &[u32], others: &[(usize, Parsed)]) {
         let (slots, wrappings) = self.next(rows.len());
         self.table.lookup_v4_many(rows, slots);
-        for &(at, parsed) in others {
-            let (slot, wrapping) = self.table.lookup_parsed(parsed);
+        self.table.lookup_others(others, |at, slot, wrapping| {
             if let Some(to) = slots.get_mut(at) {
                 *to = slot;
             }
             if let Some(how) = wrappings.get_mut(at) {
                 *how = wrapping as u8;
             }
-        }
+        });
     }
 }
 
 impl Table {
+    /// Hands over, in their order, what rows answer that are mostly no IPv4 addresses. IPv6 addresses among them are
+    /// looked up together.
+    pub(crate) fn lookup_others(&self, others: &[(usize, Parsed)], mut put: impl FnMut(usize, Slot, Wrapping)) {
+        let (mut highs, mut slots) = ([0; PIECE], [0; PIECE]);
+        for others in others.chunks(PIECE) {
+            let sixes = others.iter().filter_map(|(_, parsed)| match parsed {
+                Parsed::V6(bits) => Some((bits >> 64) as u64),
+                _ => None,
+            });
+            let mut count = 0;
+            for (high, six) in highs.iter_mut().zip(sixes) {
+                *high = six;
+                count += 1;
+            }
+            let slots = slots.get_mut(..count).unwrap_or_default();
+            self.lookup_high_halves(highs.get(..count).unwrap_or_default(), slots);
+            let mut found = slots.iter();
+            for &(at, parsed) in others {
+                let (slot, wrapping) = match parsed {
+                    Parsed::V6(bits) => match found.next() {
+                        Some(&slot) if slot != UNDECIDED => (slot, Wrapping::None),
+                        _ => {
+                            let found = self.decide(bits);
+                            (found.slot, found.wrapping)
+                        }
+                    },
+                    parsed => self.lookup_parsed(parsed),
+                };
+                put(at, slot, wrapping);
+            }
+        }
+    }
+
     /// The slot of what a text says.
     #[must_use]
     #[inline]

@@ -283,13 +283,21 @@ impl<'p> Reader<'p> {
         if waiting.given.len() < rows {
             let spans = Spans { block: waiting.block, spans: &waiting.spans };
             self.kernel.parse_rows(&spans, 0, &mut self.v4, &mut self.others);
-            plan.table.lookup_v4_many(&self.v4, &mut self.slots);
-        }
-        for &(row, parsed) in self.others.iter().chain(&waiting.given) {
-            if let Some(slot) = self.slots.get_mut(row) {
-                *slot = plan.table.lookup_parsed(parsed).0;
+            self.others.append(&mut waiting.given); // behind what their empty texts say, and so in its place
+        } else {
+            for &(row, parsed) in &waiting.given {
+                match (self.v4.get_mut(row), parsed) {
+                    (Some(v4), Parsed::V4(bits)) => *v4 = bits,
+                    _ => self.others.push((row, parsed)),
+                }
             }
         }
+        plan.table.lookup_v4_many(&self.v4, &mut self.slots);
+        plan.table.lookup_others(&self.others, |row, slot, _| {
+            if let Some(to) = self.slots.get_mut(row) {
+                *to = slot;
+            }
+        });
         for (&slot, &bucket) in self.slots.iter().zip(&waiting.buckets) {
             self.tally.add(bucket, slot);
         }

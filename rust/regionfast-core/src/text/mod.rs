@@ -97,14 +97,20 @@ impl TextKernel {
     /// Reads one text.
     #[must_use]
     pub fn parse(self, text: &[u8]) -> Parsed {
+        self.parse_row(text.into())
+    }
+
+    /// Reads one text that stands in a buffer.
+    #[must_use]
+    pub fn parse_row(self, row: Row<'_>) -> Parsed {
         match self.0 {
-            Kernel::Scalar => scalar::parse(text.into()),
+            Kernel::Scalar => scalar::parse(row),
             #[cfg(target_arch = "x86_64")]
             Kernel::Sse41 => {
                 #[expect(unsafe_code, reason = "a call into another instruction set")]
                 // SAFETY: only `available` makes this variant, after the CPU said that it has SSE4.1.
                 unsafe {
-                    sse41::parse(text.into())
+                    sse41::parse(row)
                 }
             }
         }
