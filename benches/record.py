@@ -1,7 +1,8 @@
 """Measures the cases of a group in turn, A B C A B C …, and writes a record and the page made from it.
 
     python benches/record.py            measures, writes benches/record/<arch>/<date>.json and docs/performance.md
-    python benches/record.py --page     writes the page from the newest record
+    python benches/record.py --logs     the same for logs of 1 GB: <arch>/logs-<date>.json and their table of the page
+    python benches/record.py --page     writes the page from the newest records
 
 Medians of interleaved rounds: a machine that slows down slows all engines of a group alike. Each timed call follows an
 untimed one of the same engine, so that it is not charged for the caches that the engine before has filled.
@@ -18,16 +19,22 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cases import Case
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "python"))
 PAGE = HERE.parent / "docs" / "performance.md"
 ROUNDS = 15
-PEERS = ("numpy", "polars", "pyarrow", "maxminddb", "maxminddb-rust", "maxminddb-polars", "iptocc")
+LOG_ROUNDS = 5
+PEERS = ("numpy", "polars", "duckdb", "pyarrow", "maxminddb", "maxminddb-rust", "maxminddb-polars", "iptocc")
 
 TARGETS: dict[str, tuple[str, float]] = {
     # group: what the design asks for on its own machine, and that in nanoseconds a row
@@ -58,12 +65,12 @@ TARGETS: dict[str, tuple[str, float]] = {
 }
 
 
-def measured() -> list[dict[str, object]]:
+def measured(cases: Iterable[Case], rounds: int = ROUNDS) -> list[dict[str, object]]:
     """All groups, each interleaved."""
-    from cases import agreement, cases
+    from cases import agreement
 
     rows: list[dict[str, object]] = []
-    for group, members in itertools.groupby(cases(), key=lambda case: case.group):
+    for group, members in itertools.groupby(cases, key=lambda case: case.group):
         engines = list(members)
         expected = None
         agreements = []
@@ -72,7 +79,7 @@ def measured() -> list[dict[str, object]]:
             if case.ours and case.answers is not None:
                 expected = case.answers(case.call())
         times: list[list[int]] = [[] for _ in engines]
-        for turn in range(ROUNDS + 1):
+        for turn in range(rounds + 1):
             for case, took in zip(engines, times, strict=True):
                 case.call()  # brings its own data back into the caches after the engine before
                 start = time.perf_counter_ns()
@@ -234,39 +241,64 @@ def page(record: dict[str, object], name: str) -> str:
     return "\n".join(lines)
 
 
-def write_page(path: Path) -> None:
-    """Put the table of a record between the marks of the page."""
-    record = json.loads(path.read_text("utf-8"))
-    begin, end = "<!-- results: benches/record.py writes this -->\n", "\n<!-- end of results -->"
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(begin)
+def write_page(part: str, text: str) -> None:
+    """Put the table of a record between its marks of the page. `part`: what stands in them."""
+    begin, end = f"<!-- {part}: benches/record.py writes this -->\n", f"\n<!-- end of {part} -->"
+    before, _, rest = PAGE.read_text("utf-8").partition(begin)
     _, _, after = rest.partition(end)
-    name = str(path.relative_to(HERE / "record")).replace(os.sep, "/")
-    PAGE.write_text(before + begin + page(record, name) + end + after, "utf-8")
+    PAGE.write_text(before + begin + text + end + after, "utf-8")
+
+
+def write_pages() -> None:
+    """Both tables, from the newest record of each."""
+    from logs_page import page as page_of_logs
+
+    for part, pattern, render in (("results", "[0-9]*.json", page), ("logs", "logs-*.json", page_of_logs)):
+        if records := sorted((HERE / "record").rglob(pattern), key=lambda path: path.name):
+            name = records[-1].relative_to(HERE / "record").as_posix()
+            write_page(part, render(json.loads(records[-1].read_text("utf-8")), name))
+
+
+def record_of_logs(size: int) -> dict[str, object]:
+    """Logs of `size` bytes: as the others, and the most memory that each engine had."""
+    from logs_cases import PEAKS, about, logs
+
+    rows = measured(logs(size), LOG_ROUNDS)
+    for row in rows:
+        row["peak"] = PEAKS[str(row["group"]), str(row["engine"])].peak
+    whole = described() | about(size) | {"rounds": LOG_ROUNDS}
+    del whole["rows"], whole["located_by_range"]  # those are of the arrays
+    return {"about": whole, "rows": rows}
 
 
 def main() -> None:
     """Measure and write, or only write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", action="store_true", help="only write the page from the newest record")
+    parser.add_argument("--page", action="store_true", help="only write the page from the newest records")
+    parser.add_argument("--logs", action="store_true", help="measure logs instead of all else")
+    parser.add_argument("--bytes", type=int, default=10**9, help="how large the logs are, if not for the record")
     parser.add_argument("--arrays", action="store_true", help="print the array groups as JSON, for another process")
     arguments = parser.parse_args()
-    records = HERE / "record"
     if arguments.arrays:
         import cases
 
-        cases.cases = cases.arrays
-        json.dump([row for row in measured() if not str(row["group"]).endswith("threads")], sys.stdout)
+        json.dump([row for row in measured(cases.arrays()) if not str(row["group"]).endswith("threads")], sys.stdout)
         return
     if not arguments.page:
         about = described()
-        path = records / platform.machine() / f"{about['date']}.json"
+        if arguments.logs:
+            name, record = f"logs-{about['date']}.json", record_of_logs(arguments.bytes)
+        else:
+            import cases
+
+            rows = measured(cases.cases())
+            scalar = with_scalar_kernel()
+            name = f"{about['date']}.json"
+            record = {"about": about, "rows": rows + scalar, "cold": cold(), "memory": memory()}
+        path = HERE / "record" / platform.machine() / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = measured()
-        scalar = with_scalar_kernel()
-        record = {"about": about, "rows": rows + scalar, "cold": cold(), "memory": memory()}
         path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    write_page(max(records.rglob("*.json"), key=lambda path: path.name))
+    write_pages()
 
 
 if __name__ == "__main__":

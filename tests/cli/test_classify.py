@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
 from cli.calls import on_terminal, run, shell
+from regionfast.cli import counted as counted_module
+from regionfast.cli import outputs
+from regionfast.logs.run import REASONS, Rejects
 from regionfast.pseudonym import pseudonym
 
 CLIENTS = (
@@ -207,8 +213,8 @@ def test_lines_as_they_are(tmp_path: Path) -> None:
     assert ended.stdout == first + second + last + b"\n"
     assert b"US" in ended.stderr
     assert b"lines/s" in ended.stderr
-    quiet = shell("classify", path, "--only", "US", "--keep", "line", "--quiet")
-    assert (quiet.stdout, quiet.stderr) == (ended.stdout, b"")
+    quiet = classify(path, "--only", "US", "--keep", "line")
+    assert (quiet.stdout_bytes, quiet.stderr) == (ended.stdout, "")
 
 
 def test_pseudonyms_in_the_place_of_addresses(log: Path, key: Path) -> None:
@@ -226,6 +232,26 @@ def test_pseudonyms_in_the_place_of_addresses(log: Path, key: Path) -> None:
     assert "not a key" not in classify(log, "-o", out, "--pseudonymise", key, "--force", code=2).stderr
 
 
+def test_no_address_stands_beside_its_pseudonym(log: Path, key: Path) -> None:
+    log.write_text(
+        json.dumps({"ip": "8.8.8.8", "who": {"client_ip": "8.8.8.8"}, "by": ["8.8.8.8"], "uri": "/[a]"})
+        + '\n{"ip": "8.8.4.4", "who": "x", "by": [], "client_ip": "8.8.4.4"}\n',
+        encoding="utf-8",
+    )
+    out = log.with_name("out.jsonl")
+    words = (log, "-o", out, "--pseudonymise", key)
+    for name in ("ip", "who.client_ip", "client_ip", "x_real_ip", "headers.CF-Connecting-IP"):
+        assert f"in vain with `--keep {name}`" in classify(*words, "--keep", name, code=2).stderr
+    kept = ("--keep", "who", "--keep", "by", "--keep", "uri")
+    noted = classify(*words, *kept, quiet=False).stderr
+    assert f"{out}: objects and arrays, in which addresses may be, are left empty: 1 cell\n" in noted
+    assert [(row["who"], row["by"], row["uri"]) for row in rows_of(out)] == [
+        (None, "8.8.8.8", "/[a]"),
+        ("x", None, None),
+    ]
+    assert classify(*words, *kept, "--force").stderr == ""
+
+
 def test_rejects_say_where_and_why_and_not_what(log: Path) -> None:
     path = log.with_name("rejects.csv")
     other = log.with_name("odd, name.log")
@@ -239,6 +265,76 @@ def test_rejects_say_where_and_why_and_not_what(log: Path) -> None:
             [str(other), "2", "too-long"],
             [str(other), "3", "invalid-address"],
         ]
+
+
+@pytest.mark.parametrize("first", [1, 7, 95, 99_999, 10**12])
+def test_rejects_of_any_number_are_the_same_as_one_by_one(first: int) -> None:
+    lines = np.arange(first, first + 7, dtype=np.uint64)
+    reasons = np.array([0, 3, 1, 1, 4, 2, 0], np.uint8)
+    piece = Rejects(0, 'a,"b\udcff', lines, reasons)
+    expected = io.StringIO(newline="")
+    writer = csv.writer(expected, lineterminator="\n")
+    for line_, reason in zip(lines.tolist(), reasons.tolist(), strict=True):
+        writer.writerow(['a,"b\\udcff', line_, REASONS[reason]])
+    assert b"".join(outputs.rejects(piece, REASONS)).decode() == expected.getvalue()
+    assert list(outputs.rejects(Rejects(0, "a", lines[:0], reasons[:0]), REASONS)) == []
+
+
+def test_rejects_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = Rejects(0, "a", np.arange(1, 12, dtype=np.uint64), np.ones(11, np.uint8))
+    whole = b"".join(outputs.rejects(piece, REASONS))
+    monkeypatch.setattr(outputs, "SLICE", 4)
+    parts = list(outputs.rejects(piece, REASONS))
+    assert (len(parts), b"".join(parts)) == (3, whole)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_rows_name_the_table_and_not_where_it_is(log: Path, suffix: str) -> None:
+    database, out = log.with_name("own.csv"), log.with_name(f"out{suffix}")
+    database.write_text("8.8.8.0/24,US\n", encoding="utf-8")
+    for words, name in (((), "countries.rft"), (("--database", database), "own.csv")):
+        classify(log, "-o", out, "--force", *words)
+        schema = pq.read_schema(out) if suffix == ".parquet" else pa.ipc.open_file(out).schema
+        table = json.loads(schema.metadata[b"regionfast"])["table"]
+        assert Path(table["source"]).name == table["source"]
+        assert table["bundled"] == (not words)
+        assert words == () or table["source"] == name
+        assert str(log.parent).encode() not in out.read_bytes()
+
+
+def test_a_report_has_its_course_of_time(log: Path) -> None:
+    report = log.with_name("report.html")
+    for words, unit in (((), "hour"), (("--by", "status"), "hour"), (("--by", "day"), "day")):
+        found = counted(log, "--report", report, "--force", *words)
+        assert ("series" in found) == ("day" in words)
+        assert f"Rows by {unit}, UTC" in report.read_text("utf-8")
+        assert "hour, UTC" not in classify(log, "--report", report, "--force", *words).stdout
+    export = log.with_name("untimed.csv")
+    export.write_text("ip\n8.8.8.8\n", encoding="utf-8")
+    assert "warnings" in counted(export, "--report", report, "--force")
+    assert "not counted by time" in report.read_text("utf-8")
+    both = counted(log, export, "--report", report, "--force")
+    assert both["rows"] == 11
+    assert "Rows by hour, UTC" in report.read_text("utf-8")
+
+
+def test_a_report_tells_no_folders(log: Path) -> None:
+    report = log.with_name("report.html")
+    classify(log, log.with_name("none.log"), f"--report={report}", f"-o{log.with_name('out.csv')}", code=3)
+    page = report.read_text("utf-8")
+    assert str(log.parent) not in page
+    assert "classify access.log none.log --report=report.html -oout.csv --quiet" in page
+
+
+def test_all_hours_are_in_json(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.write_text("".join(line("8.8.8.8", 0).replace("17/Jun", f"{day:02}/Jun") for day in range(1, 8)), "utf-8")
+    whole = counted(log, "--by", "day")
+    monkeypatch.setattr(counted_module, "PIECE", 3)
+    assert counted(log, "--by", "day")["series"] == whole["series"]
+    assert isinstance(whole["series"], list)
+    assert len(whole["series"]) == 7
+    log.write_text("junk\n", "utf-8")
+    assert counted(log, "--by", "day", "--format", "combined")["series"] == []
 
 
 def test_a_report_has_no_address(log: Path) -> None:
@@ -338,6 +434,12 @@ def test_no_output_is_an_input_or_another_output(log: Path, key: Path) -> None:
         (["access.log", "--forwarded", "x-forwarded-for"], 2, "--trusted"),
         (["access.log", "--trusted", "9.9.9.9/8"], 2, "--trusted"),
         (["-", "-"], 2, "once"),
+        (["access.log", "--field-path", "a\udcff"], 2, "--field-path is no UTF-8"),
+        (["access.log", "--column", "\udcff"], 2, "--column is no UTF-8"),
+        (["access.log", "--format", "\udcff"], 2, "--format is no UTF-8"),
+        (["access.log", "--keep", "\udcff", "-o", "x.csv"], 2, "--keep is no UTF-8"),
+        (["access.log", "--only", "\udcff"], 2, "--only"),
+        (["access.log", "--trusted", "\udcff"], 2, "--trusted"),
         (["empty.log"], 0, ""),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -374,22 +476,21 @@ def test_a_truncated_gzip_is_reported_as_far_as_it_goes(log: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_half_file(log: Path) -> None:
-    log.write_text(TEXT * 3000, encoding="utf-8")
+    log.write_text(TEXT * 500, encoding="utf-8")
     before = sorted(path.name for path in log.parent.iterdir())
-    for option, name in (("-o", "x.arrow"), ("--rejects", "x.rejects")):
-        out = log.with_name(name)
-        # A process whose files may be so long only meets what a full disk says, at the same place.
-        command = f'ulimit -f 16; "$@" {option} {out}'
-        ended = subprocess.run(
-            ["bash", "-c", command, "-", sys.executable, "-m", "regionfast.cli", "classify", str(log), "--quiet"],
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        assert ended.returncode == 3
-        assert f"cannot write {out}: ".encode() in ended.stderr
-        assert ended.stdout == b""
-        assert sorted(path.name for path in log.parent.iterdir()) == before
+    outs = [log.with_name(name) for name in ("x.arrow", "x.rejects")]
+    # A process whose files may be so long only meets what a full disk says, at the same place.
+    command = f'ulimit -f 8; "$@" -o {outs[0]} --rejects {outs[1]}'
+    ended = subprocess.run(
+        ["bash", "-c", command, "-", sys.executable, "-m", "regionfast.cli", "classify", str(log), "--quiet"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 3
+    assert any(f"cannot write {out}: ".encode() in ended.stderr for out in outs)
+    assert ended.stdout == b""
+    assert sorted(path.name for path in log.parent.iterdir()) == before
     with Path("/dev/full").open("wb") as full:
         words = [sys.executable, "-m", "regionfast.cli", "classify", str(log), "--keep", "line", "--quiet"]
         ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
@@ -402,7 +503,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "regionfast.cli", "classify", "-", "-o", str(out), "--rejects", str(rejects)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin
-        process.stdin.write(TEXT.encode() * 10_000)  # more than a pipe holds, so that by now it is being read
+        process.stdin.write(TEXT.encode() * 1000)  # more than a pipe holds, so that by now it is being read
         process.stdin.flush()
         deadline = time.monotonic() + 20
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
@@ -416,8 +517,60 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sigterm_leaves_no_half_file(tmp_path: Path) -> None:
+    outs = [tmp_path / name for name in ("out.csv", "rejects.csv", "report.html")]
+    words = ["-o", outs[0], "--rejects", outs[1], "--report", outs[2]]
+    command = [sys.executable, "-m", "regionfast.cli", "classify", "-", *map(str, words)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while len(list(tmp_path.iterdir())) < len(outs) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(list(tmp_path.iterdir())) == len(outs)
+        process.terminate()  # while it waits for what never comes
+        assert process.wait(30) == 143
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sigterm_is_its_owners() -> None:
+    for handler in (signal.SIG_IGN, lambda *_: None):
+        before = signal.signal(signal.SIGTERM, handler)
+        try:
+            with outputs.ended_by_sigterm():
+                assert signal.getsignal(signal.SIGTERM) is handler
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    with pytest.raises(SystemExit), outputs.ended_by_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+    thread = threading.Thread(target=lambda: outputs.ended_by_sigterm().__enter__())
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_why_a_file_was_not_read_names_options(log: Path) -> None:
+    export = log.with_name("untimed.csv")
+    export.write_text("ip,column\n8.8.8.8,`time`\n", encoding="utf-8")
+    ended = classify(log, export, "--by", "hour", "--json", code=3)
+    assert "untimed.csv: CSV, client in ip: no times to count by hour: name their field with --time\n" in ended.stderr
+    assert json.loads(ended.stdout)["files"][1]["failure"].endswith("name their field with --time")
+    export.write_text("a,time\n1,2\n", encoding="utf-8")
+    assert "name it with --column; found: `a`, `time`\n" in classify(log, export, code=3).stderr
+
+
+def test_a_packed_file_that_ends_in_its_heading_is_not_empty(log: Path) -> None:
+    cut = log.with_name("cut.gz")
+    cut.write_bytes(gzip.compress(b"x")[:5])
+    ended = classify(cut, quiet=False, code=3)
+    assert "cut.gz: nothing that can be read\n" in ended.stderr
+    assert "Error: " in ended.stderr
+
+
 def test_a_closed_pipe_is_quiet(log: Path) -> None:
-    log.write_text(TEXT * 20_000, encoding="utf-8")
+    log.write_text(TEXT * 2000, encoding="utf-8")
     command = f"{sys.executable} -m regionfast.cli classify {log} --keep line --quiet; echo $? >&2"
     ended = subprocess.run(["bash", "-c", f"({command}) | head -1"], capture_output=True, check=False, timeout=60)
     assert ended.stdout.decode() == LINES[0]
@@ -428,11 +581,9 @@ def test_a_closed_pipe_is_quiet(log: Path) -> None:
 
 
 def test_stdin_is_read_in_any_form(log: Path) -> None:
-    ended = shell("classify", "-", "--json", "--quiet", input=gzip.compress(TEXT.encode()))
+    ended = shell("classify", log, "-", "--json", "--quiet", input=gzip.compress(TEXT.encode()))
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert json.loads(ended.stdout)["regions"] == REGIONS
-    with log.open("rb") as stdin:
-        both = json.loads(shell("classify", log, "-", "--json", "--quiet", stdin=stdin).stdout)
+    both = json.loads(ended.stdout)
     assert both["regions"] == {name: 2 * rows for name, rows in REGIONS.items()}
     assert [file["path"] for file in both["files"]] == [str(log), "-"]
 
@@ -462,8 +613,9 @@ def test_a_terminal_is_not_overflowed(log: Path, words: list[str]) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_help_fits_a_terminal() -> None:
-    assert max(map(len, on_terminal("classify", "--help", NO_COLOR="1").splitlines())) <= 80
+def test_help_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert 70 < max(map(len, run("classify", "--help").stdout.splitlines())) <= 80
 
 
 def test_bars_and_colour_are_for_terminals_that_have_them(log: Path) -> None:
@@ -496,13 +648,13 @@ def on_stderr(*words: object, stdout: int = subprocess.PIPE) -> tuple[str, bytes
 
 
 def test_progress_is_for_whoever_waits(log: Path) -> None:
-    log.write_text(TEXT * 20_000, encoding="utf-8")
+    log.write_text(TEXT * 2000, encoding="utf-8")
     other = log.with_name("b.log")
     other.write_text(LINES[0].split('"')[0] + '"-" 200 5\n', encoding="utf-8")
     shown, output = on_stderr("classify", log, other, "--json")
     assert "lines/s" in shown
     assert "MB" in shown
-    assert json.loads(output)["rows"] == 200_001
+    assert json.loads(output)["rows"] == 20_001
     assert f"\033[2Knote: {other}: common log" in shown  # above the bar, not in it
     assert shown.rstrip().endswith("\033[2K")  # it is gone when it is done
     assert on_stderr("classify", log, "--json", "--quiet")[0] == ""

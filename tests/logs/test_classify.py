@@ -11,14 +11,18 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import regionfast as rf
 from logs import samples
 from regionfast.errors import AddressError, LogError
+from regionfast.logs.counts import UNDATED, By, Series, names_of, tallied
 from regionfast.logs.run import REASONS, Closed, Lines, Opened, Progress, Rejects, Run, selected
 
 LINES = [
@@ -91,6 +95,70 @@ def test_by_status_hour_and_day(log: Path, small: rf.Table) -> None:
         assert sum(counts.values()) == counts.rows == 8
         assert counts.regions == {"CN": 2, "HK": 1, "US": 1}
         assert counts.status == BY_STATUS
+
+
+def test_hours_beside_whatever_counts_are_by(log: Path, small: rf.Table) -> None:
+    by_hour = rf.logs.classify(log, table=small, by="hour")
+    assert by_hour.series is not None
+    kinds: tuple[By, ...] = ("region", "status")
+    for by in kinds:
+        run = Run(log, table=small, by=by, times=True)
+        assert len(list(run)) == 3
+        counts, series = run.counts(), run.series()
+        assert counts == rf.logs.classify(log, table=small, by=by)
+        assert counts.series is None
+        assert series is not None
+        assert list(series) == list(by_hour.series)
+    untimed = log.with_name("x.csv")
+    untimed.write_text("ip\n8.8.8.8\n", encoding="utf-8")
+    run = Run(untimed, table=small, times=True)
+    list(run)
+    assert list(run.series() or ()) == [(None, {"HK": 1})]
+    run = Run(log, table=small)
+    list(run)
+    assert run.series() is None
+
+
+TALLIES = st.dictionaries(
+    st.tuples(st.sampled_from([UNDATED, 0, 3600, 7200, 86400]), st.integers(0, 8)), st.integers(1, 9)
+)
+
+
+@given(rows=TALLIES)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_series_is_its_counts(rows: dict[tuple[int, int], int], small: rf.Table) -> None:
+    buckets = np.array([bucket for bucket, _ in rows], np.int64)
+    slots = np.array([slot for _, slot in rows], np.uint16)
+    series = Series(small, tallied([(buckets, slots, np.array([*rows.values()], np.uint64))]))
+    names = names_of(small)
+    expected: dict[datetime | None, dict[str, int]] = {}
+    for (bucket, slot), some in sorted(rows.items(), key=lambda item: (item[0][0] == UNDATED, item[0][0])):
+        moment = expected.setdefault(None if bucket == UNDATED else datetime.fromtimestamp(bucket, UTC), {})
+        moment[names[slot]] = moment.get(names[slot], 0) + some
+    assert [*series] == [*expected.items()]
+    assert [*series[1:]] == [*series][1:]
+    assert len(series) == len(expected)
+    if series:
+        assert series[-1] == [*series][-1]
+        some_first = [*series[0].regions.items()]
+        assert some_first == sorted(some_first, key=lambda item: (-item[1], item[0]))
+    flat = [((start, name), some) for start, regions in expected.items() for name, some in regions.items()]
+    late = datetime.max.replace(tzinfo=UTC)
+    flat.sort(key=lambda entry: (-entry[1], entry[0][0] or late, entry[0][1]))
+    assert [*series.by_time().items()] == flat
+    with pytest.raises(IndexError):
+        series[len(expected)]
+
+
+def test_a_name_that_is_no_text(log: Path, small: rf.Table) -> None:
+    strange: list[Any] = [["\udcff"], [7], [None]]
+    for keep in strange:
+        with pytest.raises(LogError, match="`keep` is"):
+            Run(log, table=small, keep=keep)
+    calls: list[dict[str, Any]] = [{"only": ["\udcff"]}, {"trusted": ["\udcff"]}, {"field_path": "a\udcff"}]
+    for options in calls:
+        with pytest.raises(LogError):
+            rf.logs.scan(log, table=small, **options)
 
 
 def test_packed_twins_are_equal(log: Path, small: rf.Table) -> None:
@@ -391,9 +459,9 @@ def test_a_pass_can_be_left(log: Path, small: rf.Table) -> None:
 
 def test_stdin_and_a_fifo(log: Path, tmp_path: Path, small: rf.Table) -> None:
     program = "import regionfast as rf\nc = rf.logs.classify('-')\nprint(c.rows, c.files[0].format, c.files[0].path)"
-    for data in (log.read_bytes(), gzip.compress(log.read_bytes())):
-        ran = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
-        assert ran.stdout.split() == [b"8", b"combined", b"-"]
+    data = gzip.compress(log.read_bytes())
+    ran = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
+    assert ran.stdout.split() == [b"8", b"combined", b"-"]
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     writer = threading.Thread(target=fifo.write_bytes, args=(log.read_bytes(),))

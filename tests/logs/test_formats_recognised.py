@@ -125,7 +125,11 @@ def test_columns() -> None:
         ("a,A\n1,2\n", {"column": "a"}, None),
         ("ip,a,a\n1,2,3\n", {"time": "a"}, "CSV: more than one column `a`: rename one"),
         ("8.8.8.8,x\n", {"format": "csv"}, "CSV: the first row is no heading"),
-        ("8.8.8.8,x\n", {"format": "csv", "column": "8.8.4.4"}, "CSV: no column of this name; found: `x`"),
+        (
+            "8.8.8.8,x\n",
+            {"format": "csv", "column": "8.8.4.4"},
+            "CSV: no column of this name; the names that are there",
+        ),
         (samples.json_lines({"a": 1, "8.8.8.8": 2}), {}, "JSON lines: where is the client's address? name it with"),
         (samples.W3C, {"column": "s-ip"}, "W3C extended log: no column `s-ip`"),
         ("Jun 10 sshd[1]: Failed for root from 8.8.8.8 port 22\n", {}, "of no format that is recognised"),
@@ -144,6 +148,49 @@ def test_refused(text: str | bytes, reading: dict[str, Any], message: str | None
         layout(text, **reading)
     else:
         assert refusal(text, **reading).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("login of alice smith from desk 7\n", {"format": "csv"}),
+        ("login of alice smith from desk 7\n", {"format": "csv", "column": "client"}),
+        ("login of alice smith from desk 7\n", {"format": "tsv", "column": "client"}),
+        ("alice smith,bob jones\n", {}),
+        ("alice,bob@corp.example\n", {"format": "csv"}),
+        ("alice,2026-06-10\n", {"format": "csv"}),
+        ("alice,host-203-0-113-5.example\n", {"format": "csv"}),
+        ("alice," + "a" * 31 + "\n", {"format": "csv"}),
+        ("time,client_ip,alice@corp\n", {"trusted": ["10.0.0.0/8"]}),
+        (samples.json_lines({"alice smith@corp": 1, "host-203-0-113-5.example": 3}), {}),
+        (samples.json_lines({"level": 1, "alice smith": 3}), {}),
+        (samples.json_lines({"client_ip": "8.8.8.8", "alice smith": 1}), {"trusted": ["10.0.0.0/8"]}),
+    ],
+)
+def test_data_in_the_place_of_names_is_not_repeated(text: str, reading: dict[str, Any]) -> None:
+    said = refusal(text, **reading)
+    assert "alice" not in said
+    assert "203" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "names"),
+    [
+        ("When it was,Visitor (his),status\nx,8.8.8.8,200\n", {}, "`When it was`, `Visitor (his)`, `status`"),
+        ("when,visitor.address,\nx,8.8.8.8,\n", {}, "`when`, `visitor.address`"),
+        (samples.json_lines({"visitor": "8.8.8.8", "@timestamp": 1, "a b": 2}), {}, "`visitor`"),
+        ("#Fields: date time cs(User Agent)\n", {}, "`date`, `time`"),
+    ],
+)
+def test_names_are_repeated(text: str, reading: dict[str, Any], names: str) -> None:
+    assert f"found: {names}" in refusal(text, **reading)
+
+
+def test_w3c_is_known_by_directives_at_the_front_alone() -> None:
+    text = "name,ip\n#Fields: c-ip,8.8.8.8\nbob,8.8.8.8\n"
+    assert layout(text).format == "csv"
+    assert layout("\n#Software: x\n#fields: c-ip\n8.8.8.8\n").format == "w3c"
+    assert layout(samples.SAMPLES["combined"] * 3 + "#Fields: c-ip\n").format == "combined"
 
 
 def test_an_unknown_format_says_how_to_name_one() -> None:
@@ -165,6 +212,11 @@ def test_an_unknown_format_says_how_to_name_one() -> None:
         ({"field_path": "a..b"}, "a path of JSON"),
         ({"field_path": "a", "column": "b"}, "give `field_path`"),
         ({"separator": "::"}, "`separator` is one ASCII character"),
+        ({"field_path": "a\udcff"}, "`field_path` is no UTF-8"),
+        ({"column": "\udcff"}, "`column` is no UTF-8"),
+        ({"format": "\udcff"}, "`format` is no UTF-8"),
+        ({"format": None}, "`format` is a text"),
+        ({"time": 7}, "`time` is a text"),
     ],
 )
 def test_a_call_that_cannot_be_meant(reading: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from regionfast.errors import DocumentError
 from regionfast.logs.formats import Layout
-from regionfast.logs.pseudonyms import pseudonyms, read_key, shows_address
+from regionfast.logs.pseudonyms import pseudonyms, read_key, shows_address, without_objects
 from regionfast.pseudonym import pseudonym
 
 KEY = bytes(range(32))
@@ -55,12 +55,16 @@ def test_no_key_is_an_error_that_says_nothing_of_it(tmp_path: Path, content: byt
         (Layout(format="csv", title="", shape="csv", client=1, fields={"a": 0, "Peer": 1}), ["peer", "line"], ["A"]),
         (
             Layout(format="jsonl", title="", shape="json", client=("request", "remote_ip")),
-            ["request", "request.remote_ip", "request.headers.X-Forwarded-For"],
-            ["remote_ip", "request.uri", "request.remote_ip_class"],
+            [
+                *("request", "request.remote_ip", "request.headers.X-Forwarded-For", "remote_ip", "request.client_ip"),
+                *("request.headers.True-Client-Ip", "http_x_real_ip", "CF-Connecting-IP", "network.peer.address"),
+                *("request.headers.X_FORWARDED_FOR", "source.ip", r"a\.client-ip"),
+            ],
+            ["request.uri", "request.remote_ip_class", "request.headers", "descriptor", "zip", "user.id"],
         ),
         (
             Layout(format="w3c", title="", shape="w3c", client=("c-ip",), forwarded=("via", "x-via")),
-            ["C-IP", "X-Via", "cs(X-Forwarded-For)"],
+            ["C-IP", "X-Via", "cs(X-Forwarded-For)", "cs(X-Real-IP)"],
             ["s-ip", "cs-uri-stem"],
         ),
         (Layout(format="parquet", title="", column="Visitor"), ["visitor", "address"], ["status"]),
@@ -71,3 +75,11 @@ def test_no_key_is_an_error_that_says_nothing_of_it(tmp_path: Path, content: byt
 )
 def test_which_fields_show_addresses(layout: Layout, shown: list[str], hidden: list[str]) -> None:
     assert [name for name in (*shown, *hidden) if shows_address(layout, name)] == shown
+
+
+def test_objects_and_arrays_are_left_out() -> None:
+    texts = ["GET /[x]", '{"X-Real-Ip": ["8.8.8.8"]}', None, ' ["8.8.8.8"]', "", "[8.8.8.8"]
+    column, gone = without_objects(pa.array(texts))
+    assert column.to_pylist() == ["GET /[x]", None, None, None, "", None]
+    assert (column.type, gone) == (pa.string(), 3)
+    assert without_objects(pa.array([], pa.string()))[1] == 0

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import regionfast as rf
@@ -204,6 +205,34 @@ def test_damage(path: Path, small: rf.Table) -> None:
         rf.logs.classify(file, table=small, format=form_of(path))
 
 
+@pytest.mark.parametrize("form", ["x.arrow", "x.arrows"])
+def test_offsets_that_lead_out_of_memory(tmp_path: Path, form: str, small: rf.Table) -> None:
+    """Arrow believes offsets in a file: without a look at them this ends the process."""
+    file = written(tmp_path / form, ip=["8.8.8.8", "1.0.0.1"], time=["2026-06-10T13:55:36Z"] * 2)
+    offsets = np.array([0, 20, 40], np.int32).tobytes()
+    data = file.read_bytes()
+    assert data.count(offsets) == 1
+    for wrong in ([0, 1 << 30, 40], [0, -5, 40], [0, 50, 40]):
+        file.write_bytes(data.replace(offsets, np.array(wrong, np.int32).tobytes()))
+        counts = rf.logs.classify(file, table=small, format="arrow", by="hour")
+        assert (counts.lines, counts.files[0].failure) == (0, "the data is damaged or incomplete")
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeDecodeError("utf-8", b"8.8.8.8", 0, 1, ""), MemoryError("8.8.8.8"), OSError()]
+)
+def test_every_way_in_which_arrow_says_damaged(error: Exception) -> None:
+    with pytest.raises(LogError, match=r"^damaged$"), tabular._sound("damaged"):
+        raise error
+
+
+def test_a_column_whose_name_is_no_text(path: Path) -> None:
+    file = written(path, ip=["8.8.8.8"], nameofit=["x"])
+    file.write_bytes(file.read_bytes().replace(b"nameofit", b"name\xff\xffit"))
+    with pytest.raises(LogError, match="no .* file, or a damaged one"):
+        rf.logs.classify(file, format=form_of(path))
+
+
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         rf.logs.classify(tmp_path / "x.parquet", format="parquet")
@@ -262,6 +291,13 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("9.71211336e8", 971211336),
         ("971211336999", 971211336),
         ("971211336999999999", 971211336),
+        ("0e" + "9" * 5000, 0),
+        ("1e-" + "9" * 5000, 0),
+        ("1e" + "9" * 5000, None),
+        ("1e" + "0" * 5000 + "9", 1_000_000_000),
+        ("1700000000." + "9" * 40, 1_700_000_000),
+        ("0." + "0" * 5000 + "17e5002", 17),
+        ("9" * 5000 + "e-4990", 9_999_999_999),
         ("0e999999999999", 0),
         ("1e-999999999999", 0),
         ("1e999999999999", None),
@@ -279,6 +315,34 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_times_as_the_engine_reads_them(text: str, second: int | None) -> None:
     assert times.seconds(text) == second
+
+
+DIGITS = st.text("0123456789", max_size=25)
+LONG = st.builds(str.__mul__, st.sampled_from("0179"), st.integers(0, 6000))
+NUMBERS = st.builds(
+    "{}{}{}{}".format,
+    DIGITS | LONG,
+    st.sampled_from(["", "."]),
+    DIGITS | LONG,
+    st.just("") | st.builds("{}{}{}".format, st.sampled_from("eE"), st.sampled_from(["", "+", "-"]), DIGITS | LONG),
+)
+CLOCKS = st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True)
+ZONES = st.from_regex(r"([.,][0-9]{0,12})?(Z|[+-][0-2][0-9](:?[0-6][0-9])?)?", fullmatch=True)
+COMMON = st.from_regex(
+    r"[0-3][0-9]/(Jan|Feb|Jun|Dec|Okt)/[0-9]{4}:[0-2][0-9]:[0-6][0-9]:[0-6][0-9] [+-][0-2][0-9][0-6][0-9]",
+    fullmatch=True,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(NUMBERS | st.builds("{}{}".format, CLOCKS, ZONES) | COMMON, max_size=40))
+def test_times_as_the_engine_reads_them_whatever_they_are(
+    texts: list[str], small: rf.Table, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "times.jsonl"
+    file.write_text(samples.json_lines(*({"ip": "8.8.8.8", "time": text} for text in ["0", *texts])), "utf-8")
+    [batch] = rf.logs.scan(file, table=small, format="jsonl", field_path="ip", time="time")
+    assert batch.column("time").cast(pa.int64()).to_pylist() == [0, *map(times.seconds, texts)]
 
 
 @given(st.integers(0, 10**19))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from regionfast import TableInfo
-    from regionfast.logs.counts import Counts
+    from regionfast.logs.counts import Counts, Series
     from regionfast.logs.run import Opened, Piece, Run
 
 WORDS: Final = "regionfast.cli.classify.words"
@@ -118,9 +118,7 @@ class Given(options.Given):
 )
 @click.option("--max-invalid", metavar="N|P%", type=most, help="End with 3 if more lines are rejected.")
 @click.option("--rejects", metavar="FILE", type=options.FILE, help="Write which lines are rejected and why, CSV.")
-@click.option(
-    "--report", metavar="FILE", type=options.FILE, help="Write a page to look at and send; with --by, also over time."
-)
+@click.option("--report", metavar="FILE", type=options.FILE, help="Write a page to look at and send.")
 @click.option("--min-count", metavar="N", type=click.IntRange(min=1), help="In the report, fewer are `other`.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @options.table_options
@@ -142,7 +140,9 @@ def command(
 ) -> None:
     """Count the lines of logs by region, and on the way enrich, filter or report them.
 
-    Formats are recognised by the first lines, gzip and zstd by content; `-` is stdin.
+    Formats are recognised by the first lines, gzip and zstd by content; `-` is stdin. `extract`, the
+    first address of each line of any text, is never guessed: sshd prints user names, which strangers
+    choose, so that the first address may be theirs.
 
     Counts are of all lines. --only, --not and --on-invalid choose what is written: rows with line,
     time, region and status to --output, or with `--keep line` alone the lines themselves, as they
@@ -199,6 +199,7 @@ def command(
             rows=given["output"] is not None,
             lines=streams,
             rejects=given["rejects"] is not None,
+            times=given["report"] is not None,
             threads=threads,
         )
         counts = passed(run, table.info, given, key, words=ctx.meta[WORDS], streams=streams, quiet=quiet)
@@ -206,7 +207,9 @@ def command(
         terminal.notes(["no line has the form of the format: give another --format"], quiet=quiet)
     terminal.notes(counts.warnings, quiet=quiet)
     if as_json:
-        click.echo(json.dumps(counts.to_dict()))
+        for part in counted.in_json(counts):
+            click.echo(part, nl=False)
+        click.echo()
     elif not (streams and quiet):
         click.echo("\n".join(counted.lines(counts, on_stdout=not streams)), err=streams)
     wrong = failures(counts)
@@ -223,10 +226,13 @@ def in_words_of_options() -> Iterator[None]:
     try:
         yield
     except LogError as error:
-        head, found, names = str(error).partition("found: ")  # columns of a file may be called like an option
-        raise LogError(
-            OPTION.sub(lambda name: f"--{name[1].strip('_').replace('_', '-')}", head) + found + names
-        ) from None
+        raise LogError(as_options(str(error))) from None
+
+
+def as_options(message: str) -> str:
+    """An error of the library in the words of the command."""
+    head, found, names = message.partition("found: ")  # columns of a file may be called like an option
+    return OPTION.sub(lambda name: f"--{name[1].strip('_').replace('_', '-')}", head) + found + names
 
 
 def check(files: tuple[Path, ...], given: Given, *, as_json: bool) -> None:
@@ -264,16 +270,17 @@ def passed(
     rejects = report = None
     told = None
     with ExitStack() as files:
+        files.enter_context(outputs.ended_by_sigterm())
         if given["output"] is not None:
             named = not {"address", "line"}.isdisjoint(given["keep"])
             rows = files.enter_context(
-                outputs.rows(given["output"], run, info, key, private=named, force=given["force"])
+                outputs.rows(given["output"], run, info, key, private=named, force=given["force"], quiet=quiet)
             )
         if given["rejects"] is not None:
-            rejects = files.enter_context(outputs.text(given["rejects"], force=given["force"]))
+            rejects = files.enter_context(outputs.whole(given["rejects"], force=given["force"]))
             rejects(outputs.REJECTS)
         if given["report"] is not None:
-            report = files.enter_context(outputs.text(given["report"], force=given["force"]))
+            report = files.enter_context(outputs.whole(given["report"], force=given["force"]))
         # Lines in a pipe come to somebody who writes to the same terminal: `less`.
         is_shown = not (quiet or (streams and not outputs.is_file(sys.stdout)))
         with Bar(run.paths, shown=is_shown) as bar, closing(pieces(run)) as found:
@@ -292,13 +299,16 @@ def passed(
                     case Lines():
                         outputs.lines(piece.data)
                     case Rejects() if rejects:
-                        rejects(outputs.rejects(piece, REASONS))
+                        for part in outputs.rejects(piece, REASONS):
+                            rejects(part)
         counts = run.counts()
+        told_files = (replace(file, failure=file.failure and as_options(file.failure)) for file in counts.files)
+        counts = replace(counts, files=tuple(told_files))
         if not any(file.format for file in counts.files):
             say_each(failures(counts))
             raise click.exceptions.Exit(USAGE)
         if report is not None:
-            report(page(counts, words, given["min_count"]))
+            report(outputs.encoded(page(counts, run.series(), words, given["min_count"])))
     return counts
 
 
@@ -324,8 +334,18 @@ def failures(counts: Counts, name: Callable[[str], str] = str) -> list[str]:
     return [f"{name(file.path)}: {file.failure}" for file in counts.files if file.failure is not None]
 
 
-def page(counts: Counts, words: tuple[str, ...], min_count: int | None) -> str:
-    """The report, with the words that made it, but for addresses."""
+FROM_ROOT: Final = re.compile(r"(--[a-z-]+=|-o)?(/.*)", re.DOTALL)
+"""A word of a command that is a path from the root, or an option with one."""
+
+
+def without_folders(word: str) -> str:
+    """A word of a command, of a path from the root its last name: `--report=/home/a/b.html` is `--report=b.html`."""
+    found = FROM_ROOT.fullmatch(word)
+    return word if found is None else (found[1] or "") + (Path(found[2]).name or found[2])
+
+
+def page(counts: Counts, series: Series | None, words: tuple[str, ...], min_count: int | None) -> str:
+    """The report, with the words that made it, but for addresses and for where files are."""
     from regionfast.logs.report import ReportData, html
 
     info = counts.table
@@ -338,7 +358,7 @@ def page(counts: Counts, words: tuple[str, ...], min_count: int | None) -> str:
             skipped=counts.skipped,
             status=counts.status,
             regions=counts.regions,
-            series=[(moment.start, moment.regions) for moment in counts.series or ()],
+            series=series if series is not None and counts.first is not None else (),
             bucket="day" if counts.by == "day" else "hour",
             first=counts.first,
             last=counts.last,
@@ -349,7 +369,7 @@ def page(counts: Counts, words: tuple[str, ...], min_count: int | None) -> str:
             digest=info.digest,
             attribution=info.attribution,
             warnings=[*info.warnings, *counts.warnings, *failures(counts, lambda path: Path(path).name)],
-            command=without_addresses(shlex.join(["regionfast", "classify", *words])),
+            command=without_addresses(shlex.join(["regionfast", "classify", *map(without_folders, words)])),
             files=[Path(file.path).name for file in counts.files],
             formats=list(dict.fromkeys(file.title for file in counts.files if file.title is not None)),
             generated_at=datetime.now(UTC),

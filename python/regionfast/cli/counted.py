@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from regionfast.cli import claims, options, terminal
-from regionfast.logs.counts import APART, STATUSES, age_warning
+from regionfast.logs.counts import APART, STATUSES, age_warning, moment_object
 
 if TYPE_CHECKING:
     from regionfast.logs.counts import Agreement, Counts, Moment
@@ -29,6 +31,8 @@ BAR: Final = 30
 """Columns of the bar of the largest share."""
 SHORT_BAR: Final = 10
 """Columns of the bar of the largest hour or day."""
+PIECE: Final = 1000
+"""Hours or days that are JSON at once."""
 
 
 def lines(counts: Counts, *, on_stdout: bool) -> Iterator[str]:
@@ -51,6 +55,19 @@ def lines(counts: Counts, *, on_stdout: bool) -> Iterator[str]:
         yield from _moments(counts.series, counts.by, style)
     yield ""
     yield from terminal.listing(_facts(counts)).splitlines()
+
+
+def in_json(counts: Counts) -> Iterator[str]:
+    """The object of `--json` in pieces: all hours of a long log at once would take a hundred times the memory."""
+    text = json.dumps(replace(counts, series=None).to_dict())
+    if counts.series is None:
+        yield text
+        return
+    yield f'{text[:-1]}, "series": ['
+    for first in range(0, len(counts.series), PIECE):
+        moments = map(moment_object, counts.series[first : first + PIECE])
+        yield (", " if first else "") + ", ".join(map(json.dumps, moments))
+    yield "]}"
 
 
 class _Style:

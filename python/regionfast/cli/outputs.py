@@ -6,17 +6,19 @@ import csv
 import io
 import json
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 import numpy as np
 
-from regionfast.cli import claims
+from regionfast.cli import claims, terminal
 from regionfast.cli.exits import INCOMPLETE, Failure, discard_output
 from regionfast.whole import refuse_taken, whole_file
 
@@ -28,6 +30,32 @@ if TYPE_CHECKING:
 
 LEFT_OUT: Final = frozenset({"offset"})
 """Columns of a batch that are not written: whoever looks a row up goes by its line."""
+
+
+TERMINATED: Final = 143
+"""What a shell says of a process that SIGTERM ended."""
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no half file stays.
+
+    `kill`, systemd and containers that stop send it; by default the process would be gone at once. Whoever has a
+    handler of his own, or ignores it, keeps that.
+    """
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clearing up
+        raise SystemExit(TERMINATED)
+
+    is_ours = current_thread() is main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if is_ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -75,18 +103,18 @@ def _is_same(output: Path, file: Path) -> bool:
         return False
 
 
-def _text(some: str) -> str:
-    """Text that is UTF-8: names of files may be any bytes."""
-    return some.encode("utf-8", "backslashreplace").decode()
+def encoded(text: str) -> bytes:
+    """Text as UTF-8: names of files may be any bytes, which are escaped."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 @contextmanager
-def text(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
-    """A file of text, whole or not at all."""
+def whole(path: Path, *, force: bool) -> Iterator[Callable[[bytes], None]]:
+    """A file, whole or not at all."""
 
-    def write(some: str) -> None:
+    def write(data: bytes) -> None:
         with writing(path):
-            file.write(_text(some).encode())
+            file.write(data)
 
     with writing(path), whole_file(path, replace=force) as file:
         yield write
@@ -94,7 +122,7 @@ def text(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def rows(
-    path: Path, run: Run, info: TableInfo, key: bytes | None, *, private: bool, force: bool
+    path: Path, run: Run, info: TableInfo, key: bytes | None, *, private: bool, force: bool, quiet: bool
 ) -> Iterator[Callable[[int, pa.RecordBatch], None]]:
     """The enriched rows as a file; its suffix says in which form. Of several files, rows say of which they are.
 
@@ -105,10 +133,12 @@ def rows(
         key: Of the pseudonyms that stand in the place of addresses.
         private: Whether only its owner may read it.
         force: Whether a file that is there is replaced.
+        quiet: Whether not to say what was left out.
     """
     import pyarrow as pa
 
-    from regionfast.logs.pseudonyms import pseudonyms
+    from regionfast.logs.pseudonyms import pseudonyms, without_objects
+    from regionfast.logs.run import OURS
     from regionfast.logs.write import whole_rows
 
     taken = [name for name in run.schema.names if name not in LEFT_OUT]
@@ -116,15 +146,21 @@ def rows(
     named = None if key is None else pseudonyms(key)
     if named:
         fields[taken.index("address")] = pa.field("pseudonym", pa.string())
-    files = pa.array(map(_text, run.paths)) if len(run.paths) > 1 else None
+    kept = [at for at, name in enumerate(taken) if name not in OURS] if named else []
+    emptied = 0
+    files = pa.array([encoded(name).decode() for name in run.paths]) if len(run.paths) > 1 else None
     if files is not None:
         fields.insert(0, pa.field("file", pa.dictionary(pa.int32(), pa.string())))
-    schema = pa.schema(fields, {"regionfast": json.dumps({"table": claims.as_object(info)})})
+    schema = pa.schema(fields, {"regionfast": json.dumps({"table": _about(info)})})
 
     def write(number: int, batch: pa.RecordBatch) -> None:
+        nonlocal emptied
         columns = [batch.column(name) for name in taken]
         if named:
             columns[taken.index("address")] = named(batch.column("address"))
+        for at in kept:
+            columns[at], nested = without_objects(columns[at])
+            emptied += nested
         if files is not None:
             indices = pa.array(np.full(len(batch), number, np.int32))
             columns.insert(0, pa.DictionaryArray.from_arrays(indices, files))
@@ -133,18 +169,39 @@ def rows(
 
     with writing(path), whole_rows(path, schema, private=private, force=force) as file:
         yield write
+    if emptied:
+        cells = f"{emptied:,} cell{'s' * (emptied > 1)}"
+        terminal.notes([f"{path}: objects and arrays, in which addresses may be, are left empty: {cells}"], quiet=quiet)
 
 
-REJECTS: Final = "file,line,reason\n"
+def _about(info: TableInfo) -> dict[str, object]:
+    """What rows say of the table. Files are sent around: of where it was, the name says enough."""
+    return claims.as_object(info) | {"source": Path(info.source).name if info.source else info.source}
 
 
-def rejects(piece: Rejects, reasons: tuple[str, ...]) -> str:
-    """Rejected lines as CSV: where they are and what is wrong, nothing of what stands there."""
+REJECTS: Final = b"file,line,reason\n"
+SLICE: Final = 1 << 16
+"""Lines that are made into text at once."""
+
+
+def rejects(piece: Rejects, reasons: Sequence[str]) -> Iterator[bytes]:
+    """Rejected lines as CSV: where they are and what is wrong, nothing of what stands there.
+
+    Made column by column: there may be millions, and a text for each would take ten times as long as reading them.
+    Rows of a matrix are the lines, and a zero is no character, as names of files cannot hold one.
+    """
     cell = io.StringIO()
     csv.writer(cell, lineterminator=",").writerow([piece.path])
-    file = cell.getvalue()
-    pairs = zip(piece.lines.tolist(), piece.reasons.tolist(), strict=True)
-    return "".join([f"{file}{line},{reasons[reason]}\n" for line, reason in pairs])
+    start = np.frombuffer(encoded(cell.getvalue()), np.uint8)
+    ends = np.array([f",{reason}\n".encode() for reason in reasons])
+    by_reason = ends.view(np.uint8).reshape(len(ends), -1)
+    for first in range(0, len(piece.lines), SLICE):
+        lines = piece.lines[first : first + SLICE, np.newaxis]
+        powers = np.uint64(10) ** np.arange(len(str(lines.max())), dtype=np.uint64)[::-1]
+        digits = np.where(lines >= powers, lines // powers % np.uint64(10) + np.uint64(ord("0")), np.uint64(0))
+        starts = np.broadcast_to(start, (len(lines), len(start)))
+        matrix = np.hstack([starts, digits.astype(np.uint8), by_reason[piece.reasons[first : first + SLICE]]])
+        yield matrix[matrix != 0].tobytes()
 
 
 def is_file(stream: TextIO) -> bool:

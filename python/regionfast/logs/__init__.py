@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from regionfast._lib import Table
-from regionfast.logs.counts import Agreement, By, Counts, FileCounts, Moment
+from regionfast.logs.counts import Agreement, By, Counts, FileCounts, Moment, Series
 from regionfast.logs.formats import FORMATS, Reading
 from regionfast.logs.run import OnInvalid, Paths, Rows, Run
 from regionfast.tables import open as open_table
@@ -18,7 +18,7 @@ from regionfast.tables import open as open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "Agreement", "Counts", "FileCounts", "Moment", "Reading", "Run", "classify", "scan"]
+__all__ = ["FORMATS", "Agreement", "Counts", "FileCounts", "Moment", "Reading", "Run", "Series", "classify", "scan"]
 
 
 def classify(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -77,14 +77,65 @@ class FileCounts:
     """Why it was not read, or not to its end; what came before the end is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(NamedTuple):
     """The rows of an hour or a day."""
 
     start: datetime | None
     """UTC; `None`: of rows without a time."""
     regions: dict[str, int]
     """Rows by region code, those that are not located by status; most first, then by name."""
+
+
+class Series(Sequence[Moment]):
+    """Rows by time: the hours or days that have rows, ascending, rows without a time last.
+
+    Each moment is made when it is asked for. All of them at once would be a hundred times as large as the numbers: of
+    a log whose times are noise, `run.MOST_ENTRIES` moments with a mapping each.
+    """
+
+    __slots__ = ("_bounds", "_buckets", "_mapping", "_names", "_of", "_rows")
+
+    def __init__(self, table: Table, tally: Tally) -> None:
+        """Take the counts of a pass.
+
+        Args:
+            table: Whose slots are counted.
+            tally: The counts.
+        """
+        names, name_of_slot = np.unique(names_of(table), return_inverse=True)
+        named = tallied([(tally.buckets, name_of_slot[tally.slots].astype(np.uint16), tally.rows)])
+        first = -int((named.buckets == UNDATED).sum())  # `UNDATED` sorts first
+        self._names: list[str] = names.tolist()
+        self._buckets, self._of, self._rows = (np.roll(column, first) for column in named)
+        changes = np.flatnonzero(self._buckets[1:] != self._buckets[:-1]) + 1
+        self._bounds = np.unique(np.concatenate([[0], changes, [len(self._buckets)]]))
+        self._mapping: dict[Key, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Moment: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Moment, ...]: ...
+    def __getitem__(self, index: int | slice) -> Moment | tuple[Moment, ...]:
+        if isinstance(index, slice):
+            return tuple(self[at] for at in range(*index.indices(len(self))))
+        at = range(len(self))[index]
+        entries = slice(self._bounds[at], self._bounds[at + 1])
+        rows = zip(self._of[entries].tolist(), self._rows[entries].tolist(), strict=True)
+        return Moment(moment_of(int(self._buckets[entries][0])), ordered({self._names[of]: some for of, some in rows}))
+
+    def by_time(self) -> dict[Key, int]:
+        """All of it as one mapping, most first, then the earlier, then by name. It is made once, and kept."""
+        if self._mapping is None:
+            buckets, positions = np.unique(self._buckets, return_inverse=True)
+            starts = [moment_of(bucket) for bucket in buckets.tolist()]
+            when = np.where(self._buckets == UNDATED, np.iinfo(np.int64).max, self._buckets)
+            order = np.lexsort((self._of, when, -self._rows.astype(np.int64)))
+            columns = (column[order].tolist() for column in (positions, self._of, self._rows))
+            self._mapping = {(starts[at], self._names[of]): rows for at, of, rows in zip(*columns, strict=True)}
+        return self._mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +171,7 @@ class Counts(Mapping[Key, int]):
     `lines` = `rows` + `unparsed` + `skipped`, and the values add up to `rows`.
     """
 
-    _rows_by: Mapping[Key, int]
+    _by_name: Mapping[Key, int]
     _: KW_ONLY
     by: By
     lines: int
@@ -137,7 +188,7 @@ class Counts(Mapping[Key, int]):
     """Rows by code of the region, located ones only; most first, then by name."""
     status: dict[str, int]
     """Rows by status, all seven, in the order of their numbers but `located` first."""
-    series: tuple[Moment, ...] | None
+    series: Series | None
     """The hours or days that have rows, ascending, rows without a time last; `None` where not counted by them."""
     first: datetime | None
     """The earliest time of a row, UTC, whole seconds; `None` where no row has one."""
@@ -166,6 +217,10 @@ class Counts(Mapping[Key, int]):
     def incomplete(self) -> bool:
         """Whether a file was not read, or not to its end."""
         return any(file.failure is not None for file in self.files)
+
+    @property
+    def _rows_by(self) -> Mapping[Key, int]:
+        return self._by_name if self.series is None else self.series.by_time()
 
     def __getitem__(self, key: Key) -> int:
         return self._rows_by[key]
@@ -233,7 +288,7 @@ class Counts(Mapping[Key, int]):
             "seconds": self.seconds,
         }
         if self.series is not None:
-            written["series"] = [{"start": iso(moment.start), "regions": moment.regions} for moment in self.series]
+            written["series"] = list(map(moment_object, self.series))
         if self.matched is not None:
             written["matched"] = self.matched
         if self.mentions is not None:
@@ -247,14 +302,19 @@ STATUSES: Final = ("located", *(str(status) for status in Status if status is no
 """In the order in which they are told."""
 
 
+def moment_object(moment: Moment) -> dict[str, object]:
+    """An entry of `series` in `to_dict`."""
+    return {"start": iso(moment.start), "regions": moment.regions}
+
+
 def iso(time: datetime | None) -> str | None:
     """A time as text: `2026-06-17T13:00:00Z`."""
     return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def moment_of(seconds: int) -> datetime:
-    """A time in UTC."""
-    return _EPOCH + timedelta(seconds=seconds)
+def moment_of(seconds: int) -> datetime | None:
+    """A time in UTC; `None` of `UNDATED`."""
+    return None if seconds == UNDATED else _EPOCH + timedelta(seconds=seconds)
 
 
 def names_of(table: Table) -> list[str]:
@@ -284,28 +344,6 @@ def statuses_of(rows_by: Mapping[str, int]) -> dict[str, int]:
     for name, rows in rows_by.items():
         found[name if name in found else "located"] += rows
     return found
-
-
-def series_of(table: Table, tally: Tally) -> tuple[Moment, ...]:
-    """Rows by time, ascending, those without a time last."""
-    names = names_of(table)
-    moments: dict[int, dict[str, int]] = {}
-    for bucket, slot, rows in zip(tally.buckets.tolist(), tally.slots.tolist(), tally.rows.tolist(), strict=True):
-        regions = moments.setdefault(bucket, {})
-        regions[names[slot]] = regions.get(names[slot], 0) + rows
-    dated = [
-        Moment(start=moment_of(bucket), regions=ordered(moments[bucket])) for bucket in moments if bucket != UNDATED
-    ]
-    undated = [Moment(start=None, regions=ordered(moments[UNDATED]))] if UNDATED in moments else []
-    return (*dated, *undated)
-
-
-def by_time(series: Sequence[Moment]) -> dict[Key, int]:
-    """The same as one mapping, most first, then the earlier, then by name."""
-    flat = [(moment.start, name, rows) for moment in series for name, rows in moment.regions.items()]
-    late = datetime.max.replace(tzinfo=UTC)
-    flat.sort(key=lambda entry: (-entry[2], entry[0] or late, entry[1]))
-    return {(start, name): rows for start, name, rows in flat}
 
 
 def age_warning(info: TableInfo, first: datetime | None, last: datetime | None) -> str | None:

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -96,6 +97,10 @@ class Reading:
     """Networks of own proxies: `10.0.0.0/8`. What one of them says of who it speaks for is believed."""
 
     def __post_init__(self) -> None:
+        check_text(self.format, "format")
+        for name in ("field_path", "column", "separator", "time", "forwarded"):
+            if getattr(self, name) is not None:
+                check_text(getattr(self, name), name)
         if self.format not in FORMATS:
             near = difflib.get_close_matches(self.format.lower(), FORMATS, n=1)
             hint = f": did you mean `{near[0]}`?" if near else ""
@@ -119,6 +124,20 @@ class Reading:
     def given(self) -> tuple[str, ...]:
         """Names of the options that some formats have no use for, as far as they are given."""
         return tuple(name for name in _TAKES if getattr(self, name) not in (None, ()))
+
+
+def check_text(text: object, option: str) -> None:
+    """Refuse what is no text: bytes of a command line that are no UTF-8 become lone surrogates, which nothing has.
+
+    Raises:
+        LogError: It is none; names the option.
+    """
+    if not isinstance(text, str):
+        raise LogError(f"`{option}` is a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise LogError(f"`{option}` is no UTF-8") from None
 
 
 def _networks(trusted: Sequence[str]) -> Iterable[str]:
@@ -209,29 +228,87 @@ _TIMES: Final = (
 )
 _FORWARDED: Final = ("xforwardedfor", "forwardedfor", "xff", "httpxforwardedfor", "forwarded", "httpforwarded")
 
+_OTHERS: Final = (
+    *("status", "statuscode", "httpstatus", "code", "method", "httpmethod", "verb", "url", "uri", "path", "query"),
+    *("request", "requestid", "requesturi", "requestmethod", "response", "protocol", "scheme", "host", "hostname"),
+    *("server", "servername", "port", "useragent", "httpuseragent", "agent", "referer", "referrer", "httpreferer"),
+    *("bytes", "bytessent", "bodybytessent", "size", "length", "duration", "latency", "elapsed", "requesttime"),
+    *("level", "severity", "logger", "message", "msg", "event", "action", "user", "username", "userid", "email"),
+    *("country", "region", "city", "asn", "count", "session", "sessionid", "id", "name"),
+)
+"""Other names that columns of logs usually have."""
+
 _HEADING: Final = re.compile(r"[^\W\d][\w .()@/:#-]{0,39}|[@#][\w .-]{1,39}")
-"""What may be a heading and is no data; errors repeat nothing else."""
+"""What may be a heading and is no data."""
 _DATA: Final = re.compile(r"\d[.:]\d|::|@\w+\.\w|[0-9A-Fa-f]*:[0-9A-Fa-f]*:")
+_PERSONAL: Final = re.compile(r"(?!^)@|\d-\d")
+"""Parts of mail addresses, dates, and names of machines that are made from addresses."""
+_WORD: Final = re.compile(r"[\w.-]{1,30}")
 MOST_NAMES: Final = 20
 
 
 def named(name: str) -> str:
     """A name as an error may repeat it."""
-    return f"`{name}`" if is_heading(name) else "of this name"
+    return f"`{name}`" if _is_told(name) else "of this name"
 
 
 def found(names: Iterable[str]) -> str:
-    """What is there instead, for an error."""
-    shown = [f"`{name}`" for name in names if is_heading(name)]
+    """What is there instead, for an error, where these are names for certain: of a schema, of `#Fields:`."""
+    shown = [f"`{name}`" for name in names if _is_told(name)]
     if not shown:
         return "there are none with names that can be told"
     more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
     return f"found: {', '.join(shown[:MOST_NAMES])}{more}"
 
 
+def found_perhaps(names: Sequence[str]) -> str:
+    """The same of a first row, which may be a heading, or a line of the log with people in it."""
+    return found(names) if _are_names(names) else _NOT_TOLD
+
+
+def found_keys(names: Sequence[str]) -> str:
+    """The same of keys in JSON, which may be names, or people; a name of a field is a single word."""
+    return found(filter(_is_word, names)) if _are_names(names) else _NOT_TOLD
+
+
+_NOT_TOLD: Final = "the names that are there are not repeated, since they may be data"
+
+
+def _are_names(names: Sequence[str]) -> bool:
+    """Whether one of them is a usual one, or each is a single word."""
+    return any(key_of(name) in _KNOWN for name in names) or all(map(_is_word, filter(None, names)))
+
+
 def is_heading(name: str) -> bool:
     """Whether a cell names a column, and is nothing that a row may hold."""
     return _HEADING.fullmatch(name) is not None and _DATA.search(name) is None
+
+
+def _is_told(name: str) -> bool:
+    return is_heading(name) and _PERSONAL.search(name) is None
+
+
+def _is_word(name: str) -> bool:
+    return _WORD.fullmatch(name) is not None and _is_told(name)
+
+
+def key_of(name: str) -> str:
+    """A name without what tells spellings apart: its letters and digits, in small letters."""
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+_KNOWN: Final = frozenset((*_CLIENTS, *_TIMES, *_FORWARDED, *_OTHERS))
+_ADDRESSES: Final = re.compile("clientip|clientaddr|realip|remoteaddr|trueclient|cfconnecting|forwarded|peer")
+"""What is in the names of fields that hold an address of the client, or of a proxy before it."""
+
+
+def is_of_address(name: str) -> bool:
+    """Whether a column, or the last key of a path of JSON, has a usual name of the client's address or of a header."""
+    last = key_of(re.split(r"(?<!\\)\.", name)[-1])
+    return last in {*_CLIENTS, *_FORWARDED} or _ADDRESSES.search(key_of(name)) is not None
+
+
+Found: TypeAlias = Callable[[Sequence[str]], str]
 
 
 def usual_client(names: Sequence[str]) -> str | None:
@@ -247,12 +324,18 @@ def usual_time(names: Sequence[str]) -> str | None:
 def _usual(names: Sequence[str], usual: Sequence[str]) -> str | None:
     by_key: dict[str, str] = {}
     for name in names:
-        by_key.setdefault(re.sub(r"[\W_]+", "", name).lower(), name)
+        by_key.setdefault(key_of(name), name)
     return next((by_key[key] for key in usual if key in by_key), None)
 
 
-def the_column(names: Sequence[str], wanted: str, title: str) -> str:
+def the_column(names: Sequence[str], wanted: str, title: str, *, found: Found = found_perhaps) -> str:
     """A column by its name, whose case counts only where two differ in nothing else.
+
+    Args:
+        names: Those that are there.
+        wanted: The name.
+        title: What the table is, in words.
+        found: How an error says what is there.
 
     Raises:
         LogError: There is none, or more than one.
@@ -267,7 +350,7 @@ def the_column(names: Sequence[str], wanted: str, title: str) -> str:
     return same[0]
 
 
-def no_client(names: Sequence[str], title: str) -> LogError:
+def no_client(names: Sequence[str], title: str, *, found: Found = found_perhaps) -> LogError:
     """The error of a table whose column of addresses nobody knows."""
     if not all(map(is_heading, filter(None, names))):
         return LogError(f"{title}: the first row is no heading: give the file one, or use `format` extract")
@@ -406,8 +489,9 @@ def _object(line: bytes) -> dict[str, object] | None:
 
 
 def _is_w3c(start: _Start) -> float:
-    """A directive of columns is enough: nothing else begins a line so."""
-    return float(any(line[:8].lower() == b"#fields:" for line in start.lines))
+    """A directive of columns among those at the front is enough. Further down such a line may be a stranger's."""
+    front = takewhile(lambda line: line.startswith(b"#"), start.lines)
+    return float(any(line[:8].lower() == b"#fields:" for line in front))
 
 
 def _is_export(start: _Start) -> float:
@@ -463,8 +547,7 @@ _ALB_FIELDS: Final = (
 
 def _header(name: str | None) -> str:
     """Which header a field of a name holds: `Forwarded`, `cs(Forwarded)`, `http_forwarded`, or else X-Forwarded-For."""
-    key = re.sub(r"[\W_]+", "", name or "").lower()
-    return "forwarded" if key.endswith("forwarded") else "x-forwarded-for"
+    return "forwarded" if key_of(name or "").endswith("forwarded") else "x-forwarded-for"
 
 
 def _common(name: str, title: str, shape: str, fields: Mapping[str, Field]) -> Callable[[_Start, Reading], Layout]:
@@ -565,7 +648,7 @@ def _jsonl(start: _Start, reading: Reading) -> Layout:
     else:
         usual = usual_client(names)
         if usual is None:
-            raise LogError(f"JSON lines: where is the client's address? name it with `field_path`; {found(names)}")
+            raise LogError(f"JSON lines: where is the client's address? name it with `field_path`; {found_keys(names)}")
         client = (usual,)
     time: Field | None
     if reading.time is not None:
@@ -581,7 +664,7 @@ def _jsonl(start: _Start, reading: Reading) -> Layout:
         usual = _usual(names, _FORWARDED)
         forwarded = (preset.forwarded if preset else None) or (None if usual is None else (usual,))
         if forwarded is None:
-            raise LogError(f"JSON lines: where is X-Forwarded-For? name it with `forwarded`; {found(names)}")
+            raise LogError(f"JSON lines: where is X-Forwarded-For? name it with `forwarded`; {found_keys(names)}")
     country = preset.country if preset is not None and preset.country is not None else None
     whose = f" of {preset.name}" if preset else ""
     return Layout(
@@ -640,7 +723,7 @@ def _delimited(name: str) -> Callable[[_Start, Reading], Layout]:
         elif reading.trusted:
             forwarded = _usual(heading, _FORWARDED)
             if forwarded is None:
-                raise LogError(f"{title}: where is X-Forwarded-For? name it with `forwarded`; {found(heading)}")
+                raise LogError(f"{title}: where is X-Forwarded-For? name it with `forwarded`; {found_perhaps(heading)}")
         return Layout(
             format=name,
             title=f"{title}, client in {client}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from regionfast.errors import DocumentError
+from regionfast.logs.formats import is_of_address
 from regionfast.pseudonym import KEY_BYTES, pseudonym
 
 if TYPE_CHECKING:
@@ -72,13 +73,23 @@ def pseudonyms(key: bytes) -> Callable[[pa.Array], pa.Array]:
     return of_column
 
 
+def without_objects(column: pa.Array) -> tuple[pa.Array, int]:
+    """A column of texts with null for objects and arrays of JSON, in which addresses may be; and how many it had."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nested = pc.fill_null(pc.match_substring_regex(column, r"^\s*[\[{]"), False)  # noqa: FBT003 - a value, not a switch
+    return pc.if_else(nested, pa.scalar(None, column.type), column), int(pc.sum(nested).as_py() or 0)
+
+
 def shows_address(layout: Layout, name: str) -> bool:
     """Whether a field that is kept by its name is where the client's address comes from, or holds it.
 
-    That is the field of the client, a header of forwarding, and of JSON an object around one of them. Addresses in
-    other fields, such as in what was asked for, are not looked for.
+    That is the field of the client, a header of forwarding, of JSON an object around one of them, and every other field
+    with a name that such fields usually have: a log may have the client's address twice. Addresses in other fields,
+    such as in what was asked for, are not looked for.
     """
-    if name in {"address", "line"} or "forwarded" in name.casefold():
+    if name in {"address", "line"} or is_of_address(name):
         return True
     if not layout.shape:  # a table
         return name.casefold() == (layout.column or "addresses").casefold()

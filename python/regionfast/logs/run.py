@@ -6,7 +6,7 @@ import difflib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from regionfast._lib import LogScan, LogSource, Table
 from regionfast.errors import AddressError, LogError
 from regionfast.logs import counts
-from regionfast.logs.counts import Agreement, By, Counts, FileCounts, Key
-from regionfast.logs.formats import PEEK, SAID, TABLES, Field, Layout, Reading, named, recognise
+from regionfast.logs.counts import Agreement, By, Counts, FileCounts, Key, Series
+from regionfast.logs.formats import PEEK, SAID, TABLES, Field, Layout, Reading, check_text, named, recognise
 from regionfast.logs.tabular import TableScan
 from regionfast.logs.wanted import Wanted
 from regionfast.regions import RegionError, RegionSet, group, is_group, parse
@@ -149,6 +149,7 @@ class Run:
         rows: bool = False,
         lines: bool = False,
         rejects: bool = False,
+        times: bool = False,
         threads: int | None = None,
     ) -> None:
         """Check what is asked; nothing is opened yet.
@@ -166,6 +167,8 @@ class Run:
             rows: Whether to yield `Rows`.
             lines: Whether to yield `Lines`.
             rejects: Whether to yield `Rejects`.
+            times: Whether rows are counted by time for `series` as well, whatever counts are by; not an error where
+                no file has times.
             threads: How many work; by default as many as the process may use.
         """
         if isinstance(paths, str | PathLike):
@@ -187,6 +190,8 @@ class Run:
         self._yields_rows, self._yields_rejects = rows, rejects
         if isinstance(keep, str):
             raise LogError("`keep` is a list of names, not one text")
+        for name in keep:
+            check_text(name, "keep")
         fields = [name for name in dict.fromkeys(keep) if name not in {"address", "line"}]
         columns = tuple((f"log_{name}" if name in OURS else name, name) for name in fields)
         for column, _ in columns:
@@ -200,7 +205,7 @@ class Run:
             mask = np.ones(len(table.regions), np.uint8) if mask is None else mask
             mask[Status.INVALID] = 0
         self._wanted = Wanted(
-            bucket=BUCKETS.get(self._by, 0),
+            bucket=BUCKETS.get(self._by, BUCKETS["hour"] if times else 0),
             select=None if mask is None else mask.tobytes(),
             rows=rows,
             lines=lines,
@@ -310,6 +315,8 @@ class Run:
             else:
                 data = source.peek(PEEK)
                 layout = recognise(data, whole=len(data) < PEEK, reading=reading)
+                if layout.is_empty and source.failure is not None:
+                    layout = replace(layout, title="nothing that can be read")
             if layout.format not in TABLES:
                 return Opened(number, path, layout, source.compression), source, self._line_scan(source, layout)
             if source.size is None:
@@ -361,7 +368,7 @@ class Run:
         )
 
     def _check_times(self, layout: Layout, *, has_times: bool) -> None:
-        if self._wanted.bucket and not has_times:
+        if self._by in BUCKETS and not has_times:
             mend = "" if layout.format == "participants" else ": name their field with `time`"
             raise LogError(f"{layout.title}: no times to count by {self._by}{mend}")
 
@@ -405,7 +412,7 @@ class Run:
         if len(mentions):
             self._mentions = mentions if self._mentions is None else self._mentions + mentions
         # Text is not expected to have times; where no line begins with one, it has none.
-        if layout.shape != "text" or scan.first is not None or self._wanted.bucket:
+        if layout.shape != "text" or scan.first is not None or self._by in BUCKETS:
             self._undated += scan.undated
         self._crowded += scan.crowded
         if scan.first is not None and scan.last is not None:
@@ -418,6 +425,10 @@ class Run:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
+    def series(self) -> Series | None:
+        """The rows of the files that are done by day where counted by it, else by hour; `None` where by neither."""
+        return Series(self._table, counts.tallied(self._parts)) if self._wanted.bucket else None
+
     def counts(self) -> Counts:
         """What was counted in the files that are done."""
         table, tally = self._table, counts.tallied(self._parts)
@@ -425,12 +436,8 @@ class Run:
         np.add.at(by_slot, tally.slots, tally.rows)
         by_name = counts.by_name(table, by_slot)
         status = counts.statuses_of(by_name)
-        series = counts.series_of(table, tally) if self._wanted.bucket else None
         rows_by: dict[Key, int] = {}
-        if series is not None:
-            rows_by |= counts.by_time(series)
-        else:
-            rows_by.update(counts.ordered(status) if self._by == "status" else by_name)
+        rows_by.update(counts.ordered(status) if self._by == "status" else by_name)
         first, last = (None, None) if self._span is None else map(counts.moment_of, self._span)
         return Counts(
             rows_by,
@@ -442,7 +449,7 @@ class Run:
             matched=None if self._selected is None else int(by_slot[self._selected != 0].sum()),
             regions={name: rows for name, rows in by_name.items() if name not in status},
             status=status,
-            series=series,
+            series=Series(table, tally) if self._by in BUCKETS else None,
             first=first,
             last=last,
             undated=self._undated,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
@@ -212,25 +212,31 @@ def _pyarrow_needed(title: str) -> ImportError:
     return ImportError(f"reading {title} needs pyarrow: install `regionfast[all]`")
 
 
-def _damaged(title: str) -> LogError:
-    return LogError(f"no {title} file, or a damaged one")
+@contextmanager
+def _sound(otherwise: str) -> Iterator[None]:
+    """Say that a file is damaged where pyarrow does, in words that do not quote what is in it.
+
+    It says so in many ways: names that are no UTF-8, and sizes that no memory has, are among them.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError):
+        raise LogError(otherwise) from None
 
 
 def _parquet(file: BinaryIO, layout: Layout, table: Table, keep: Sequence[str]) -> _Columns:
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise _pyarrow_needed(layout.title) from None
     if not file.seekable():
         raise LogError("Parquet cannot be read from a pipe, since its end comes first: save it to a file")
-    try:
+    with _sound(f"no {layout.title} file, or a damaged one"):
         # Without `pre_buffer`, which reads a row group whole; no memory map: a file that shrinks would end the process.
         parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
-        schema = parquet.schema_arrow
-    except (pa.ArrowException, OSError):
-        raise _damaged(layout.title) from None
-    columns = _chosen(schema, layout, table, keep)
+        columns = _chosen(parquet.schema_arrow, layout, table, keep)
     names = _names(columns, keep)
     batches = parquet.iter_batches(batch_size=BATCH, columns=names)
     return columns._replace(batches=_batches(batches, columns.layout, keep))
@@ -244,11 +250,9 @@ def _arrow(file: BinaryIO, layout: Layout, table: Table, keep: Sequence[str]) ->
         raise _pyarrow_needed(layout.title) from None
     start = file.read(len(_FILE_MARK))
     source = _Rest(file, b"" if start == _FILE_MARK else start)
-    try:
+    with _sound(f"no {layout.title} file, or a damaged one"):
         reader = pa.ipc.open_stream(pa.PythonFile(source, "r"))
-    except (pa.ArrowException, OSError):
-        raise _damaged(layout.title) from None
-    columns = _chosen(reader.schema, layout, table, keep)
+        columns = _chosen(reader.schema, layout, table, keep)
     return columns._replace(batches=_batches(iter(reader), columns.layout, keep))
 
 
@@ -276,22 +280,24 @@ def _chosen(schema: pa.Schema, layout: Layout, table: Table, keep: Sequence[str]
     import pyarrow as pa
 
     title, names = layout.title, schema.names
-    client = usual_client(names) if layout.column is None else the_column(names, layout.column, title)
+    client = usual_client(names) if layout.column is None else the_column(names, layout.column, title, found=found)
     if client is None:
-        raise no_client(names, title)
+        raise no_client(names, title, found=found)
     of_client = schema.field(the_column(names, client, title)).type
     try:
         table.lookup_many(pa.array([], of_client))
     except (TypeError, ValueError):
         raise LogError(f"{title}: column {named(client)} is {_kind(of_client)}; addresses are {ACCEPTED}") from None
-    time = usual_time(names) if layout.time_column is None else the_column(names, layout.time_column, title)
+    time = (
+        usual_time(names) if layout.time_column is None else the_column(names, layout.time_column, title, found=found)
+    )
     if time is not None and not _is_time(schema.field(the_column(names, time, title)).type):
         if layout.time_column is not None:
             kind = _kind(schema.field(time).type)
             raise LogError(f"{title}: column {named(time)} is {kind}; times are {ACCEPTED_TIMES}")
         time = None
     for name in keep:
-        of_kept = schema.field(the_column(names, name, title)).type
+        of_kept = schema.field(the_column(names, name, title, found=found)).type
         if pa.types.is_nested(of_kept):
             raise LogError(f"{title}: column {named(name)} is {_kind(of_kept)}, which is not kept")
     of_time = None if time is None else schema.field(time).type
@@ -350,12 +356,14 @@ def _batches(batches: Iterator[pa.RecordBatch], layout: Layout, keep: Sequence[s
 
 
 def _undamaged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    try:
-        yield from batches
-    except (pa.ArrowException, OSError):  # its texts may quote what is in the file
-        raise LogError("the data is damaged or incomplete") from None
+    """Batches that are what they say: pyarrow believes the offsets in an IPC file, and would read beyond its memory."""
+    while True:
+        with _sound("the data is damaged or incomplete"):
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch.validate(full=True)
+        yield batch
 
 
 def _participants(file: BinaryIO, layout: Layout, _table: Table, keep: Sequence[str]) -> _Columns:

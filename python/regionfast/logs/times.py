@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 LAST: Final = 253_402_300_799
@@ -23,9 +22,11 @@ _CLF: Final = re.compile(
     + _CLOCK
     + r" (?P<sign>[+-])(?P<offset>[0-9]{2})(?P<minutes>[0-9]{2})"
 )
-_NUMBER: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?[0-9]+))?")
+_NUMBER: Final = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
 _MOST_DIGITS: Final = 21
 """Of the last nanosecond that counts."""
+_FAR: Final = 10**9
+"""A power of ten that is as good as all greater ones."""
 
 
 def seconds(text: str) -> int | None:
@@ -53,16 +54,22 @@ def _civil(match: re.Match[str]) -> int | None:
 
 
 def _epoch(text: str) -> int | None:
+    """Its digits are taken as they stand: rounded, nanoseconds would be of another second."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    digits, exponent = match.groups()
-    number = Decimal(digits)
-    # The place of the first digit decides, so that no number is written out that is longer than any time.
-    first = number.adjusted() + int(exponent or 0)
-    if not number or first < 0:
+    whole, fraction, sign, exponent = (part or "" for part in match.groups())
+    digits = whole + fraction
+    significant = digits.lstrip("0")
+    if not significant:
         return 0
-    return None if first >= _MOST_DIGITS else by_magnitude(int(number.scaleb(int(exponent or 0))))
+    power = exponent.lstrip("0")
+    shift = min(int(power or 0), _FAR) if len(power) <= len(str(_FAR)) else _FAR
+    # How many digits the whole part has, from the first on that is not zero.
+    count = len(whole) - (len(digits) - len(significant)) + (-shift if sign == "-" else shift)
+    if count <= 0:
+        return 0
+    return by_magnitude(int(significant[:count].ljust(count, "0"))) if count <= _MOST_DIGITS else None
 
 
 def by_magnitude(number: int) -> int | None:
