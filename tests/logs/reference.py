@@ -236,14 +236,21 @@ def _common(line: bytes, *, has_vhost: bool) -> _Fields | None:
     assert ident is not None
     if not first or not closing or not opening or ident.end() > len(who):
         return None
-    tokens: list[bytes | None] = [*_tokens(b'"' + tail), *[None] * 6]
+    found = _quoted_tokens(b'"' + tail)
+    # The header is the first field in quotes behind the agent.
+    header = next((token for token, is_quoted in found[5:] if is_quoted), None)
+    tokens: list[bytes | None] = [*[token for token, _ in found[:5]], *[None] * (5 - len(found)), header]
     return _Fields(numbered=[client, ident[0], who[ident.end() + 1 :], time, *tokens[:6], vhost])
 
 
 def _tokens(text: bytes) -> list[bytes]:
+    return [token for token, _ in _quoted_tokens(text)]
+
+
+def _quoted_tokens(text: bytes) -> list[tuple[bytes, bool]]:
     """Fields between blanks; a quote opens a field only as its first byte, and one that is open ends with the line."""
     found = re.finditer(rb'"((?:[^"\\]|\\.)*+)(?:"|(\\?)\Z)|([^ "][^ ]*)', text, re.DOTALL)
-    return [token[1] + (token[2] or b"") if token[3] is None else token[3] for token in found]
+    return [(token[1] + (token[2] or b""), True) if token[3] is None else (token[3], False) for token in found]
 
 
 def _cells(line: bytes, separator: bytes) -> list[bytes]:

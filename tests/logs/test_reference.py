@@ -528,7 +528,7 @@ def test_damaged_logs(name: str, engine: Engine, data: st.DataObject) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
+@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
 @given(data=st.data())
 def test_many_damaged_logs(name: str, engine: Engine, data: st.DataObject) -> None:
     check_a_damaged_log(engine, data, KINDS[name])

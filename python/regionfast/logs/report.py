@@ -306,9 +306,9 @@ def _head(data: ReportData, shown: Shown) -> str:
     figures = (
         ("lines", f"{data.lines:,}"),
         ("rows", f"{data.rows:,}"),
-        ("located", share(shown.located, data.rows)),
+        ("located, as far as told" if shown.other else "located", share(shown.located, data.rows)),
         ("unknown", told),
-        ("countries", f"{len(shown.countries):,}"),
+        ("countries told" if shown.other else "countries", f"{len(shown.countries):,}"),
         ("unparsed lines", f"{data.unparsed:,}"),
     )
     tiles = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
@@ -418,7 +418,7 @@ def _places(shown: Shown) -> str:
 
 
 def _map(outlines: WorldMap, shown: Shown) -> str:
-    nothing = f"none, or fewer than {shown.least:,} rows" if shown.other else "no rows"
+    nothing = "none, or not told: in `other`" if shown.other else "no rows"
 
     def told(code: str) -> str:
         rows = shown.countries.get(code, 0)

@@ -171,6 +171,8 @@ class Run:
                 no file has times.
             threads: How many work; by default as many as the process may use.
         """
+        if hasattr(paths, "read"):
+            raise TypeError("name files, not open ones: their lines would be taken for names; `-` is stdin")
         if isinstance(paths, str | PathLike):
             paths = (paths,)
         self.paths: Final = tuple(os.fspath(path) for path in paths)

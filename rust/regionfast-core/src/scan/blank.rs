@@ -20,17 +20,23 @@ const LEAST: usize = 12;
 
 /// The fields of a line, without their quotes and with their escapes, which [`unescaped`] undoes.
 pub fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    quoted_tokens(line).map(|(token, _)| token)
+}
+
+/// The same, each with whether it stands in quotes.
+pub(super) fn quoted_tokens(line: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     let mut rest = line;
     iter::from_fn(move || {
         let start = rest.iter().position(|&byte| byte != b' ')?;
         let field = rest.get(start..)?;
-        let (token, behind) = match field.strip_prefix(b"\"") {
+        let quoted = field.strip_prefix(b"\"");
+        let (token, behind) = match quoted {
             Some(quoted) => quoted.split_at_checked(closing(quoted))?,
             None => field.split_at_checked(memchr(b' ', field).unwrap_or(field.len()))?,
         };
         // The quote or the blank that ended it; nothing is there at the end of the line.
         rest = behind.get(1..).unwrap_or_default();
-        Some(token)
+        Some((token, quoted.is_some()))
     })
 }
 

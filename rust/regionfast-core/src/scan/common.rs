@@ -19,6 +19,7 @@ pub const NAMES: [&str; 11] =
     ["client", "ident", "user", "time", "request", "status", "bytes", "referer", "user-agent", "forwarded", "vhost"];
 const CLIENT: usize = 0;
 const TIME: usize = 3;
+const FORWARDED: usize = 9;
 const VHOST: usize = 10;
 
 /// Which fields are wanted of lines in this format.
@@ -63,7 +64,12 @@ impl Common {
             });
         }
         if self.is_tail_wanted {
-            for (field, token) in (TIME + 1..VHOST).zip(blank::tokens(head.tail)) {
+            let mut tokens = blank::quoted_tokens(head.tail);
+            for field in TIME + 1..VHOST {
+                // Between the agent and the header many write numbers, or the address of a server of their own, which
+                // must not pass for a visitor's: the header is in quotes.
+                let token = tokens.find(|(_, is_quoted)| field < FORWARDED || *is_quoted);
+                let Some((token, _)) = token else { break };
                 for (cell, _) in cells.iter_mut().zip(&self.wanted).filter(|(_, wanted)| **wanted == field) {
                     *cell = Cell::borrowed(token);
                 }
@@ -167,6 +173,19 @@ mod tests {
         assert_eq!(fields(line, false, &["vhost"]).unwrap(), [None]);
         let short = r#"192.0.2.1 - - [t] "GET /" 200"#;
         assert_eq!(fields(short, false, &["status", "bytes", "forwarded"]).unwrap(), [Some("200".into()), None, None]);
+    }
+
+    #[test]
+    fn the_header_is_the_first_field_in_quotes_behind_the_agent() {
+        for (tail, expected) in [
+            (r#"1.1.1.1:80 "8.8.8.8""#, Some("8.8.8.8")),
+            (r#"0.003 . "8.8.8.8" "x""#, Some("8.8.8.8")),
+            ("1.1.1.1", None),
+            ("", None),
+        ] {
+            let line = format!(r#"192.0.2.1 - - [t] "GET /" 200 1 "-" "ua" {tail}"#);
+            assert_eq!(fields(&line, false, &["forwarded"]).unwrap(), [expected.map(str::to_owned)], "{tail}");
+        }
     }
 
     #[test]
