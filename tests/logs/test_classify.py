@@ -488,3 +488,11 @@ def test_an_empty_file_has_no_rows_whatever_is_asked(tmp_path: Path, small: rf.T
             counts = rf.logs.classify(path, table=small, format=form, by="hour")
             assert (len(counts), counts.lines, counts.skipped) == (0, text.count("\n"), text.count("\n"))
             assert list(rf.logs.scan(path, table=small, format=form, keep=["address", "user"])) == []
+
+
+def test_an_open_file_is_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_text("8.8.8.8 - - [t]\n")
+    for mode in ("r", "rb"):
+        with path.open(mode) as file, pytest.raises(TypeError, match="name files, not open ones"):
+            rf.logs.classify(file)

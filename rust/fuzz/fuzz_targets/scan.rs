@@ -59,7 +59,8 @@ fn scan(bytes: &[u8], shape: &str, options: u8, threads: usize) -> (u64, u64, u6
         raw: true,
         rejects: true,
     };
-    let source = Source::of(Cursor::new(bytes.to_vec()), Some(bytes.len() as u64), Box::new(|| true)).expect("bytes can be read");
+    let source = Source::of(Cursor::new(bytes.to_vec()), Some(bytes.len() as u64), Box::new(|| true))
+        .expect("bytes can be read");
     let mut scan = Scan::new(source, plan, 0, NonZero::new(threads));
     while scan.step(1 << 16) {}
     let totals = scan.totals;
